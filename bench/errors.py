@@ -1,0 +1,32 @@
+"""Errors a person can act on: one sentence that says what, where and what would be right."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class BenchError(Exception):
+    """An error that is told in one sentence, without a traceback."""
+
+    exit_code = 2
+
+
+class UsageError(BenchError):
+    """Bad usage or a bad suite (exit code 2)."""
+
+
+class IncompleteError(BenchError):
+    """What was asked for cannot be completed on this machine (exit code 3)."""
+
+    exit_code = 3
+
+
+def nearest(name: object, allowed: Iterable[str]) -> str:
+    """Return ``", did you mean 'x'?"`` for the closest allowed name, or an empty string."""
+    close = difflib.get_close_matches(str(name).lower(), list(allowed), n=1, cutoff=0.5)
+    return f", did you mean '{close[0]}'?" if close else ""
+
+
+def unknown(what: str, name: object, allowed: Iterable[str]) -> str:
+    """Return the sentence for an unknown name: the nearest one and all that are valid."""
+    names = sorted(allowed)
+    return f"unknown {what} '{name}'{nearest(name, names) or '.'} Valid: {', '.join(names)}"

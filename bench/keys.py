@@ -1,0 +1,83 @@
+"""Identity and randomness: canonical JSON, digests, and random streams keyed by what they are for.
+
+A key is a hash of canonical JSON. A random stream is keyed by (suite seed, dataset, repeat, fold, replica,
+purpose) and by nothing else, so that every technique meets the same splits, the same initial weights where
+shapes agree and the same batch order, whatever runs beside it.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+def canonical(value: Any) -> Any:
+    """Return ``value`` as plain JSON data; a stage becomes its kind, revision and parameters.
+
+    Raises TypeError for anything that has no canonical form.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        described = {f.name: canonical(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        head = {name: getattr(value, name) for name in ("kind", "revision") if hasattr(type(value), name)}
+        return head | described
+    if isinstance(value, Mapping):
+        return {str(name): canonical(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [canonical(item) for item in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    raise TypeError(f"{type(value).__name__} has no canonical form: {value!r}")
+
+
+def to_json(value: Any) -> str:
+    """Return canonical JSON: sorted keys, no spaces."""
+    return json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """Return the first 128 bits, in hex, of the SHA-256 of the canonical JSON of ``value``."""
+    return hashlib.sha256(to_json(value).encode()).hexdigest()[:32]
+
+
+def entropy(purpose: str, *parts: int | str) -> int:
+    """Return 64 bits that depend on the purpose and the parts alone."""
+    text = json.dumps([purpose, *parts], separators=(",", ":"))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def numpy_stream(purpose: str, *parts: int | str) -> "np.random.Generator":
+    """Return numpy's generator for this purpose and these parts."""
+    import numpy as np
+
+    return np.random.default_rng(entropy(purpose, *parts))
+
+
+def torch_stream(purpose: str, *parts: int | str) -> "torch.Generator":
+    """Return torch's CPU generator for this purpose and these parts."""
+    import torch
+
+    return torch.Generator().manual_seed(entropy(purpose, *parts) >> 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Streams:
+    """The random streams of one trial."""
+
+    seed: int
+    dataset: str
+    repeat: int
+    fold: int
+    replica: int = 0
+
+    def numpy(self, purpose: str) -> "np.random.Generator":
+        """Return the trial's numpy generator for one purpose."""
+        return numpy_stream(purpose, self.seed, self.dataset, self.repeat, self.fold, self.replica)
+
+    def torch(self, purpose: str) -> "torch.Generator":
+        """Return the trial's torch generator for one purpose."""
+        return torch_stream(purpose, self.seed, self.dataset, self.repeat, self.fold, self.replica)

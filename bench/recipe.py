@@ -1,0 +1,194 @@
+"""Recipe: everything that decides one training, one slot per stage. Technique: a named change to a recipe.
+
+A change maps a dotted path to a value: ``{"loss": Focal(gamma=2.0)}`` sets a slot, ``{"network.dropout": 0.5}`` a
+field of what is in the slot, ``{"penalties": (L2(1e-4),)}`` appends to a list-valued slot, and
+``{"penalties.l2.strength": 1e-3}`` sets a field of the entry of that kind.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from bench.errors import UsageError, nearest, unknown
+from bench.keys import canonical
+from bench.stages.base import Stage
+
+Change = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides one training, in the order data flows. An empty slot does nothing.
+
+    ``steps`` is the maximum of optimizer steps (``budget='steps'``), or the steps that the dataset's own rows would
+    take (``budget='epochs'``: a technique that trains on more rows then takes more steps). ``decide`` is not part of
+    the training: trials that differ in it alone share one training.
+    """
+
+    network: Stage
+    loss: Stage
+    optimizer: Stage
+    batches: Stage
+    preprocess: Stage
+    batch_size: int
+    steps: int
+    decide: Stage | None = None
+    resample: Stage | None = None
+    augment: tuple[Stage, ...] = ()
+    targets: Stage | None = None
+    penalties: tuple[Stage, ...] = ()
+    updates: tuple[Stage, ...] = ()
+    schedule: Stage | None = None
+    stopping: Stage | None = None
+    budget: Literal["steps", "epochs"] = "steps"
+
+    def __post_init__(self) -> None:
+        """Check the recipe's own numbers."""
+        for name in ("batch_size", "steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.budget not in ("steps", "epochs"):
+            raise ValueError(f"budget must be 'steps' or 'epochs', got '{self.budget}'")
+
+    def training(self) -> dict[str, Any]:
+        """Return what decides the training, as plain data: every filled slot but ``decide``.
+
+        Empty slots are left out, so that a slot added to the project later changes no stored key.
+        """
+        slots = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "decide"}
+        return {name: canonical(value) for name, value in slots.items() if value is not None and value != ()}
+
+
+@dataclass(frozen=True)
+class Technique:
+    """A named change to a recipe.
+
+    change    dotted path -> value, the same for every dataset
+    per_kind  further changes for 'table', 'series' or 'image' data; if given, other kinds are not applicable
+    grid      dotted path -> values worth trying (used where a suite says ``grid: default``)
+    neutral   dotted path -> value at which training equals the baseline's bit for bit, or None with ``why_not``
+    tasks     the tasks it applies to; ``networks`` restricts it to kinds of network
+    claim     what it is said to do, in half a sentence; ``source`` where that is said
+    """
+
+    name: str
+    family: str
+    claim: str
+    source: str
+    change: Change = field(default_factory=dict)
+    per_kind: Mapping[str, Change] = field(default_factory=dict)
+    grid: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    neutral: Change | None = None
+    why_not: str = ""
+    tasks: tuple[str, ...] = ("classification", "regression")
+    kinds: tuple[str, ...] = ("table", "series", "image")
+
+    def not_applicable(self, task: str, kind: str) -> str:
+        """Return why the technique does not apply to this task and kind of data, or an empty string."""
+        if task not in self.tasks:
+            return f"{self.name} applies to {' and '.join(self.tasks)}, not to {task}"
+        allowed = tuple(self.per_kind) or self.kinds
+        if kind not in allowed:
+            return f"{self.name} applies to {' and '.join(allowed)} data, not to {kind} data"
+        return ""
+
+    def changes(self, kind: str) -> Change:
+        """Return the change for one kind of data."""
+        return {**self.change, **self.per_kind.get(kind, {})}
+
+
+def combine(techniques: Sequence[Technique], kind: str) -> Change:
+    """Merge the changes of several techniques, field by field, for one kind of data.
+
+    List-valued slots append in the order given. Raises UsageError naming both techniques where two set the same
+    field differently.
+    """
+    merged: dict[str, Any] = {}
+    owner: dict[str, str] = {}
+    for technique in techniques:
+        for path, value in technique.changes(kind).items():
+            if isinstance(value, tuple) and path in merged:
+                merged[path] = (*merged[path], *(item for item in value if item not in merged[path]))
+            elif path in merged and merged[path] != value:
+                raise UsageError(
+                    f"'{owner[path]}' and '{technique.name}' contradict each other: both set '{path}' "
+                    f"({_short(merged[path])} against {_short(value)}); combine techniques that set different fields"
+                )
+            else:
+                merged[path] = value
+                owner[path] = technique.name
+    return merged
+
+
+def apply(recipe: Recipe, change: Change) -> Recipe:
+    """Return the recipe with a change made; whole slots first, then fields inside them.
+
+    Raises UsageError for a path that does not exist, a value of the wrong type, or one out of range.
+    """
+    for path in sorted(change, key=lambda path: path.count(".")):
+        recipe = _set(recipe, path.split("."), change[path], path)
+    return recipe
+
+
+def _set(owner: Any, parts: list[str], value: Any, path: str) -> Any:
+    """Return ``owner`` (a recipe or stage) with the field at ``parts`` replaced."""
+    name, rest = parts[0], parts[1:]
+    fields = {f.name: f for f in dataclasses.fields(owner)}
+    if name not in fields:
+        what = f"field of {owner.kind}" if isinstance(owner, Stage) else "recipe slot"
+        raise UsageError(f"'{path}': {unknown(what, name, fields)}")
+    old = getattr(owner, name)
+    if rest and isinstance(old, tuple):
+        value = _set_in_list(old, rest, value, path)
+    elif rest:
+        if not isinstance(old, Stage):
+            raise UsageError(f"'{path}': the slot '{name}' is empty here, so it has no field '{rest[0]}'")
+        value = _set(old, rest, value, path)
+    elif isinstance(owner, Recipe) and isinstance(old, tuple):
+        value = (*old, *(value if isinstance(value, tuple) else (value,)))
+    else:
+        value = _coerce(value, old, path)
+    try:
+        return dataclasses.replace(owner, **{name: value})
+    except ValueError as error:
+        raise UsageError(f"'{path}': {error}") from error
+
+
+def _set_in_list(entries: tuple[Stage, ...], rest: list[str], value: Any, path: str) -> tuple[Stage, ...]:
+    """Set a field of the entry of kind ``rest[0]`` in a list-valued slot."""
+    kinds = [entry.kind for entry in entries]
+    if rest[0] not in kinds:
+        present = f"it holds: {', '.join(kinds)}" if kinds else "it is empty"
+        raise UsageError(f"'{path}': the slot holds no '{rest[0]}'{nearest(rest[0], kinds)} ({present})")
+    if len(rest) == 1:
+        raise UsageError(f"'{path}': name a field of '{rest[0]}', as in '{path}.strength'")
+    return tuple(_set(entry, rest[1:], value, path) if entry.kind == rest[0] else entry for entry in entries)
+
+
+def _coerce(value: Any, old: Any, path: str) -> Any:
+    """Return ``value`` in the type of the field's present value; whole numbers serve as floats."""
+    if old is None or value is None or isinstance(old, Stage):
+        if isinstance(old, Stage) and not isinstance(value, Stage):
+            raise UsageError(f"'{path}' is a stage; set one of its fields, as in '{path}.{_first_field(old)}'")
+        return value
+    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(old):
+        raise UsageError(f"'{path}' must be of type {type(old).__name__}, got {_short(value)}")
+    return value
+
+
+def _first_field(stage: Stage) -> str:
+    """Return the name of a stage's first field, for an example in an error."""
+    return next((f.name for f in dataclasses.fields(stage)), "...")
+
+
+def _short(value: Any) -> str:
+    """Return a value as a reader would write it."""
+    if isinstance(value, Stage):
+        values = ", ".join(f"{f.name}={getattr(value, f.name)!r}" for f in dataclasses.fields(value))
+        return f"{value.kind}({values})"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_short(item) for item in value) + "]"
+    return repr(value)

@@ -1,0 +1,18 @@
+"""What every stage has: a kind (its name in keys and in dotted paths) and a revision."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A frozen value of plain parameters. ``revision`` is raised when its meaning changes."""
+
+    kind: ClassVar[str]
+    revision: ClassVar[int] = 1
+
+
+def require(holds: bool, sentence: str) -> None:
+    """Raise ValueError with ``sentence`` unless ``holds``."""
+    if not holds:
+        raise ValueError(sentence)
