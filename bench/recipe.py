@@ -12,7 +12,19 @@ from typing import Any, Literal
 
 from bench.errors import UsageError, nearest, unknown
 from bench.keys import canonical
+from bench.networks.specs import NetworkSpec
+from bench.stages.augmentation import Augment
 from bench.stages.base import Stage
+from bench.stages.batching import Batches
+from bench.stages.losses import Loss
+from bench.stages.optimizers import Optimizer
+from bench.stages.penalties import Penalty
+from bench.stages.preprocessing import Standardise
+from bench.stages.resampling import Resample
+from bench.stages.schedules import Schedule
+from bench.stages.stopping import EarlyStopping
+from bench.stages.targets import LabelSmoothing
+from bench.stages.updates import Update
 
 Change = Mapping[str, Any]
 
@@ -26,21 +38,21 @@ class Recipe:
     the training: trials that differ in it alone share one training.
     """
 
-    network: Stage
-    loss: Stage
-    optimizer: Stage
-    batches: Stage
-    preprocess: Stage
+    network: NetworkSpec
+    loss: Loss
+    optimizer: Optimizer
+    batches: Batches
+    preprocess: Standardise
     batch_size: int
     steps: int
     decide: Stage | None = None
-    resample: Stage | None = None
-    augment: tuple[Stage, ...] = ()
-    targets: Stage | None = None
-    penalties: tuple[Stage, ...] = ()
-    updates: tuple[Stage, ...] = ()
-    schedule: Stage | None = None
-    stopping: Stage | None = None
+    resample: Resample | None = None
+    augment: tuple[Augment, ...] = ()
+    targets: LabelSmoothing | None = None
+    penalties: tuple[Penalty, ...] = ()
+    updates: tuple[Update, ...] = ()
+    schedule: Schedule | None = None
+    stopping: EarlyStopping | None = None
     budget: Literal["steps", "epochs"] = "steps"
 
     def __post_init__(self) -> None:

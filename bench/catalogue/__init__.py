@@ -1,0 +1,17 @@
+"""What can be named in a suite: every technique, with its claim and its source. Explicit lists, no registration."""
+
+from bench.catalogue.imbalance import IMBALANCE
+from bench.catalogue.overfitting import OVERFITTING
+from bench.catalogue.references import REFERENCES
+from bench.recipe import Technique
+
+
+def _by_name(techniques: tuple[Technique, ...]) -> dict[str, Technique]:
+    """Return the techniques by name; a name that is given twice is an error."""
+    named = {technique.name: technique for technique in techniques}
+    if len(named) != len(techniques):
+        raise ValueError("two techniques in the catalogue have the same name")
+    return named
+
+
+TECHNIQUES: dict[str, Technique] = _by_name((*REFERENCES, *OVERFITTING, *IMBALANCE))

@@ -1,0 +1,122 @@
+"""Recurrent networks: vanilla and GRU with many trials side by side, LSTM by torch's kernel one trial at a time.
+
+x [T, B, L, channels]; the state after the last point feeds a linear head. Initial weights are uniform within
++-1/sqrt(units), as torch's recurrent layers have them.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from bench.networks.layers import Network, StackedLinear, drop
+from bench.networks.specs import Gru, Lstm, Recurrent, Rnn
+from bench.stages.context import Context
+
+
+class _Layer(nn.Module):
+    """The parameters of one recurrent layer with G gates: [T, in, G units], [T, units, G units], two biases."""
+
+    def __init__(self, network: Network, inputs: int, units: int, gates: int) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(units)
+        self.input_weight = network.uniform(bound, inputs, gates * units)
+        self.state_weight = network.uniform(bound, units, gates * units)
+        self.input_bias = network.uniform(bound, 1, gates * units)
+        self.state_bias = network.uniform(bound, 1, gates * units)
+
+    def project(self, x: torch.Tensor, bias: torch.Tensor) -> list[torch.Tensor]:
+        """Return the input's part of every gate, for all points at once: L tensors [T, B, G units]."""
+        trials, batch, length, channels = x.shape
+        by_time = x.transpose(1, 2).reshape(trials, length * batch, channels)
+        projected = torch.baddbmm(bias, by_time, self.input_weight)
+        return list(projected.view(trials, length, batch, -1).unbind(1))
+
+
+class _RecurrentNetwork(Network):
+    """Layers, dropout between them and before the head, and the head."""
+
+    def __init__(self, spec: Recurrent, shape: Sequence[int], context: Context) -> None:
+        super().__init__(context)
+        channels = [shape[1], *[spec.units] * (spec.layers - 1)]
+        self.layers = nn.ModuleList(_Layer(self, size, spec.units, spec.gates) for size in channels)
+        self.head = StackedLinear(self, spec.units, context.outputs)
+        self._dropout = spec.dropout
+        self._units = spec.units
+
+    def forward(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
+        """Return outputs [T, B, C]."""
+        for layer in self.layers:
+            if layer is not self.layers[0]:
+                x = self._drop(x, training)
+            states = self._run(layer, x)
+            x = states[-1] if layer is self.layers[-1] else torch.stack(states, 2)
+        return self.head(self._drop(x, training))
+
+    def _drop(self, x: torch.Tensor, training: bool) -> torch.Tensor:
+        return drop(x, self._dropout, self._context) if training else x
+
+    def _run(self, layer: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
+        """Return the states [T, B, units] after each of the L points."""
+        raise NotImplementedError
+
+
+class RnnNetwork(_RecurrentNetwork):
+    """h = tanh(W x + U h + b)."""
+
+    def __init__(self, spec: Rnn, shape: Sequence[int], context: Context) -> None:
+        super().__init__(spec, shape, context)
+
+    def _run(self, layer: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
+        assert isinstance(layer, _Layer)
+        points = layer.project(x, layer.input_bias + layer.state_bias)
+        states = [torch.tanh(points[0])]
+        for point in points[1:]:
+            states.append(torch.tanh(torch.baddbmm(point, states[-1], layer.state_weight)))
+        return states
+
+
+class GruNetwork(_RecurrentNetwork):
+    """r, z = sigmoid(...); n = tanh(W x + r * (U h + b)); h = (1 - z) n + z h."""
+
+    def __init__(self, spec: Gru, shape: Sequence[int], context: Context) -> None:
+        super().__init__(spec, shape, context)
+
+    def _run(self, layer: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
+        assert isinstance(layer, _Layer)
+        units = self._units
+        points = layer.project(x, layer.input_bias)
+        state = x.new_zeros(x.shape[0], x.shape[1], units)
+        states = []
+        for point in points:
+            own = torch.baddbmm(layer.state_bias, state, layer.state_weight)
+            reset, keep = torch.sigmoid(point[..., : 2 * units] + own[..., : 2 * units]).chunk(2, 2)
+            new = torch.tanh(torch.addcmul(point[..., 2 * units :], reset, own[..., 2 * units :]))
+            state = torch.lerp(new, state, keep)
+            states.append(state)
+        return states
+
+
+class LstmNetwork(_RecurrentNetwork):
+    """torch.nn.LSTM's kernel on the one trial of this stack (T = 1)."""
+
+    def __init__(self, spec: Lstm, shape: Sequence[int], context: Context) -> None:
+        if context.trials != 1:
+            raise ValueError(f"the LSTM trains one trial at a time, got a stack of {context.trials}")
+        super().__init__(spec, shape, context)
+        channels = [shape[1], *[spec.units] * (spec.layers - 1)]
+        self._kernels = [nn.LSTM(size, spec.units, batch_first=True, device="meta") for size in channels]
+
+    def _run(self, layer: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
+        assert isinstance(layer, _Layer)
+        kernel = self._kernels[list(self.layers).index(layer)]
+        weights = {
+            "weight_ih_l0": layer.input_weight[0].t(),
+            "weight_hh_l0": layer.state_weight[0].t(),
+            "bias_ih_l0": layer.input_bias[0, 0],
+            "bias_hh_l0": layer.state_bias[0, 0],
+        }
+        outputs, _ = functional_call(kernel, weights, (x[0],))
+        return list(outputs[None].unbind(2))

@@ -1,0 +1,105 @@
+"""From a dataset's arrays and a split to what one trial trains on: everything fitted here sees training rows only."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.datasets.base import Data, Dataset
+from bench.keys import Streams
+from bench.recipe import Recipe
+from bench.splits import Split
+from bench.stages.preprocessing import Fitted
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What one trial trains on.
+
+    inputs, targets    training rows after scaling and resampling, float32 [N, ...] and int64 [N] or float32 [N, K]
+    own_*              the same before resampling: the rows that training scores are measured on
+    validation_*       the only rows that stopping and decisions may look at
+    validation_prior   class shares of the validation rows; target_prior those that the test rows stand for
+    seen               class shares that reach the loss; logits_prior those that the raw logits answer for
+    scaling            the fitted maps, for the scorer to apply to test rows
+    no_op              a resampler ran and changed nothing
+    """
+
+    streams: Streams
+    inputs: np.ndarray
+    targets: np.ndarray
+    own_inputs: np.ndarray
+    own_targets: np.ndarray
+    validation_inputs: np.ndarray
+    validation_targets: np.ndarray
+    validation_weights: np.ndarray
+    validation_prior: np.ndarray | None
+    target_prior: np.ndarray | None
+    seen: np.ndarray | None
+    logits_prior: np.ndarray | None
+    scaling: Fitted
+    no_op: bool
+    prepare_seconds: float
+    resample_seconds: float
+
+
+def shares(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Return class shares float64 [C] of labels int64 [N]."""
+    return np.bincount(labels, minlength=classes) / max(1, len(labels))
+
+
+def prepare(dataset: Dataset, data: Data, split: Split, recipe: Recipe, streams: Streams) -> Prepared:
+    """Scale, encode and resample the training rows of one trial; scale its validation rows.
+
+    Raises ValueError where a resampler or a loss cannot work on these rows (the trial becomes a failed record).
+    """
+    from bench.splits import target_prior
+    from bench.stages.decisions import row_weights
+
+    started = time.thread_time()
+    regression = dataset.task == "regression"
+    train, train_targets = data.inputs[split.train], data.targets[split.train]
+    scaling = recipe.preprocess.fit(train, train_targets, data.columns, regression)
+    own_inputs, own_targets = scaling.inputs(train), scaling.targets(train_targets)
+    validation_inputs = scaling.inputs(data.inputs[split.validation])
+    validation_targets = scaling.targets(data.targets[split.validation])
+
+    resampling_started = time.thread_time()
+    inputs, targets, no_op = own_inputs, own_targets, False
+    if recipe.resample is not None:
+        inputs, targets = recipe.resample.resample(inputs, targets, streams_seed(streams))
+        no_op = inputs.shape == own_inputs.shape and bool(np.array_equal(inputs, own_inputs))
+    resample_seconds = time.thread_time() - resampling_started
+
+    weights = np.ones(len(validation_targets))
+    seen = logits_prior = validation_prior = target = None
+    if not regression:
+        classes = len(dataset.classes())
+        seen = recipe.batches.prior(shares(targets, classes))
+        logits_prior = recipe.loss.prior(seen)
+        validation_prior = shares(validation_targets, classes)
+        target = target_prior(dataset, np.bincount(own_targets, minlength=classes))
+        weights = row_weights(validation_targets, target)
+    return Prepared(
+        streams=streams,
+        inputs=inputs,
+        targets=targets,
+        own_inputs=own_inputs,
+        own_targets=own_targets,
+        validation_inputs=validation_inputs,
+        validation_targets=validation_targets,
+        validation_weights=weights,
+        validation_prior=validation_prior,
+        target_prior=target,
+        seen=seen,
+        logits_prior=logits_prior,
+        scaling=scaling,
+        no_op=no_op,
+        prepare_seconds=time.thread_time() - started - resample_seconds,
+        resample_seconds=resample_seconds,
+    )
+
+
+def streams_seed(streams: Streams) -> int:
+    """Return the seed for a trial's resampler."""
+    return int(streams.numpy("resample").integers(2**32))

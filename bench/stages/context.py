@@ -1,0 +1,89 @@
+"""What a stage may know when a stack starts: the sizes, the class counts that the loss will see, and random streams.
+
+T trials, B rows per batch, C classes (or K targets of a regression).
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bench.keys import Streams
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+@dataclass
+class Context:
+    """The stack a stage works in.
+
+    inputs, targets  each trial's own training rows: lists of T arrays, [N_t, ...] and [N_t] or [N_t, K]
+    seen             class shares float64 [T, C] that reach the loss (after resampling and batch sampling)
+    outputs          C for classification, K for regression
+    """
+
+    inputs: "list[np.ndarray]"
+    targets: "list[np.ndarray]"
+    seen: "np.ndarray | None"
+    outputs: int
+    regression: bool
+    streams: list[Streams]
+    device: "torch.device"
+    _generators: "dict[str, list[torch.Generator]]" = field(default_factory=dict)
+
+    @property
+    def trials(self) -> int:
+        """Return T."""
+        return len(self.streams)
+
+    def generators(self, purpose: str) -> "list[torch.Generator]":
+        """Return each trial's generator for a purpose; asking again continues the same streams."""
+        if purpose not in self._generators:
+            self._generators[purpose] = [streams.torch(purpose) for streams in self.streams]
+        return self._generators[purpose]
+
+    def normal(self, purpose: str, shape: tuple[int, ...]) -> "torch.Tensor":
+        """Return standard normal draws [T, *shape], each trial's from its own stream."""
+        import torch
+
+        out = torch.empty((self.trials, *shape))
+        for row, generator in zip(out, self.generators(purpose), strict=True):
+            row.normal_(generator=generator)
+        return out.to(self.device)
+
+    def integers(self, purpose: str, low: int, high: int, shape: tuple[int, ...]) -> "torch.Tensor":
+        """Return integers in [low, high) as int64 [T, *shape], each trial's from its own stream."""
+        import torch
+
+        out = torch.empty((self.trials, *shape), dtype=torch.int64)
+        for row, generator in zip(out, self.generators(purpose), strict=True):
+            row.random_(low, high, generator=generator)
+        return out.to(self.device)
+
+    def octets(self, purpose: str, count: int) -> "torch.Tensor":
+        """Return ``count`` uniform random bytes per trial as uint8 [T, count], eight from each 64-bit draw.
+
+        Drawing floats instead makes a step with dropout about three times as slow.
+        """
+        import torch
+
+        words = torch.empty((self.trials, -(-count // 8)), dtype=torch.int64)
+        for row, generator in zip(words, self.generators(purpose), strict=True):
+            row.random_(-(2**63), None, generator=generator)
+        return words.view(torch.uint8)[:, :count].to(self.device)
+
+    def class_weights(self, power: float) -> "np.ndarray":
+        """Return n_c^power up to a factor, as float64 [T, C], from the shares seen.
+
+        Raises ValueError where a class has no training row.
+        """
+        return self.require_seen() ** power
+
+    def require_seen(self) -> "np.ndarray":
+        """Return the shares seen, or raise ValueError where they do not exist or a class is empty."""
+        if self.seen is None:
+            raise ValueError("this loss needs class labels; the task is a regression")
+        if (self.seen <= 0).any():
+            empty = int((self.seen <= 0).any(axis=0).argmax())
+            raise ValueError(f"class {empty} has no training row, so its weight or prior is undefined")
+        return self.seen
