@@ -59,31 +59,23 @@ class Fit:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of T trials in one tensor [sum N_t, ...], and where each trial's begin."""
+    """Arrays of T trials end to end in one tensor [sum N_t, ...], and where each trial's rows begin."""
 
-    inputs: torch.Tensor
-    targets: torch.Tensor | None
+    values: torch.Tensor
     starts: torch.Tensor
     counts: list[int]
 
     @classmethod
-    def of(cls, inputs: Sequence[np.ndarray], targets: Sequence[np.ndarray] | None, device: torch.device) -> "Rows":
-        """Put the rows of T trials end to end."""
-        counts = [len(array) for array in inputs]
-        return cls(
-            torch.from_numpy(np.concatenate(inputs)).to(device),
-            None if targets is None else torch.from_numpy(np.concatenate(targets)).to(device),
-            torch.tensor([0, *np.cumsum(counts)[:-1]], device=device)[:, None],
-            counts,
-        )
+    def of(cls, arrays: Sequence[np.ndarray], device: torch.device) -> "Rows":
+        """Put the arrays of T trials, [N_t, ...] each, end to end."""
+        counts = [len(array) for array in arrays]
+        starts = torch.tensor([0, *np.cumsum(counts)[:-1]], device=device)[:, None]
+        return cls(torch.from_numpy(np.concatenate(arrays)).to(device), starts, counts)
 
-    def gather(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return inputs [T, B, ...] and targets [T, B, ...] for each trial's own row numbers [T, B]."""
+    def at(self, index: torch.Tensor) -> torch.Tensor:
+        """Return the rows [T, B, ...] for each trial's own row numbers int64 [T, B]."""
         flat = (index + self.starts).flatten()
-        inputs = self.inputs.index_select(0, flat).view(*index.shape, *self.inputs.shape[1:])
-        if self.targets is None:
-            return inputs, None
-        return inputs, self.targets.index_select(0, flat).view(*index.shape, *self.targets.shape[1:])
+        return self.values.index_select(0, flat).view(*index.shape, *self.values.shape[1:])
 
 
 def fit(recipe: Recipe, trials: Sequence[Prepared], outputs: int, steps: int, deadline: float | None = None) -> Fit:
@@ -94,13 +86,15 @@ def fit(recipe: Recipe, trials: Sequence[Prepared], outputs: int, steps: int, de
     device = torch.device("cpu")
     context = _context(trials, outputs, device)
     network = recipe.network.build(trials[0].inputs.shape[1:], context)
-    rows = Rows.of([trial.inputs for trial in trials], [trial.targets for trial in trials], device)
+    all_inputs = Rows.of([trial.inputs for trial in trials], device)
+    all_targets = Rows.of([trial.targets for trial in trials], device)
     validator = _Validator(trials, context)
     began = time.thread_time()
 
     if recipe.network.closed_form:
-        assert rows.targets is not None
-        network.solve(rows.inputs.split(rows.counts), rows.targets.split(rows.counts))
+        network.solve(
+            all_inputs.values.split(all_inputs.counts), all_targets.values.split(all_targets.counts)
+        )
         seconds = (time.thread_time() - began) / len(trials)
         train, validation = validator.losses(network)
         nothing = np.zeros(len(trials), dtype=int)
@@ -118,8 +112,8 @@ def fit(recipe: Recipe, trials: Sequence[Prepared], outputs: int, steps: int, de
     penalties = [stage.penalty for stage in recipe.penalties]
 
     for step in range(steps):
-        inputs, targets = rows.gather(batches(step))
-        assert targets is not None
+        index = batches(step)
+        inputs, targets = all_inputs.at(index), all_targets.at(index)
         for change in augment:
             inputs = change(inputs, targets)
         if soften is not None:
@@ -197,12 +191,13 @@ def _updater(recipe: Recipe, network: Network, context: Context, steps: int) -> 
 @torch.no_grad()
 def predict(network: Network, inputs: Sequence[np.ndarray], device: torch.device | None = None) -> list[np.ndarray]:
     """Return each trial's outputs float32 [N_t, C] for its own rows, in evaluation mode."""
-    rows = Rows.of(inputs, None, device or torch.device("cpu"))
-    counts = torch.tensor(rows.counts, device=rows.inputs.device)[:, None]
+    device = device or torch.device("cpu")
+    rows = Rows.of(inputs, device)
+    counts = torch.tensor(rows.counts, device=device)[:, None]
     parts = []
     for start in range(0, max(rows.counts), CHUNK):
-        index = torch.arange(start, start + CHUNK, device=rows.inputs.device)[None, :].minimum(counts - 1)
-        parts.append(network(rows.gather(index)[0]).cpu())
+        index = torch.arange(start, start + CHUNK, device=device)[None, :].minimum(counts - 1)
+        parts.append(network(rows.at(index)).cpu())
     together = torch.cat(parts, 1).numpy()
     return [together[trial, :count] for trial, count in enumerate(rows.counts)]
 

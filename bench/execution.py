@@ -1,0 +1,175 @@
+"""Where jobs run: in this process, on this machine's cores, or on any Dask cluster.
+
+``execute`` yields (job, part) as jobs finish. Workers make their own data and return records; the caller alone
+writes the store, so no shared file system is needed. Closing the generator (Ctrl-C does) stops the workers.
+"""
+
+import contextlib
+import logging
+import queue
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import UsageError
+from bench.work import Job, Part, lost_job, run_job
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+ALLOWED_DEATHS = 2  # a job that outlives fewer workers than this is given up
+CONNECT_SECONDS = 10
+_AHEAD = 2  # jobs handed to each worker at a time
+_TOPIC = "remedy-bench-started"
+
+Execute = Callable[[Sequence[Job]], Iterator[tuple[Job, Part]]]
+
+
+def inline(jobs: Sequence[Job]) -> Iterator[tuple[Job, Part]]:
+    """Run jobs one after the other in this process, for tests and debuggers."""
+    for job in jobs:
+        yield job, run_job(job)
+
+
+def local(workers: int) -> Execute:
+    """Return an executor over a cluster of single-threaded worker processes on this machine's loopback."""
+
+    def run(jobs: Sequence[Job]) -> Iterator[tuple[Job, Part]]:
+        from distributed import LocalCluster
+
+        with (
+            _settings(),
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                memory_limit=0,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            ) as cluster,
+        ):
+            yield from _on(cluster, jobs)
+
+    return run
+
+
+def remote(address: str) -> Execute:
+    """Return an executor over an existing Dask cluster.
+
+    Raises UsageError, when run, where no scheduler answers within ten seconds.
+    """
+
+    def run(jobs: Sequence[Job]) -> Iterator[tuple[Job, Part]]:
+        with _settings():
+            yield from _on(address, jobs)
+
+    return run
+
+
+def check_scheduler(address: str) -> int:
+    """Return how many workers a scheduler has; raise UsageError where none answers or it has no workers."""
+    from distributed import Client
+
+    try:
+        with _settings(), Client(address, timeout=CONNECT_SECONDS, set_as_default=False) as client:
+            workers = len(client.scheduler_info(n_workers=-1)["workers"])
+    except (OSError, ValueError, TimeoutError) as error:
+        raise UsageError(
+            f"--scheduler {address}: no Dask scheduler answered within {CONNECT_SECONDS} s; "
+            "give the address it prints at start, such as tcp://127.0.0.1:8786"
+        ) from error
+    if workers == 0:
+        raise UsageError(f"--scheduler {address}: the scheduler has no workers; start some with 'dask worker {address}'")
+    return workers
+
+
+@contextlib.contextmanager
+def _settings() -> Iterator[None]:
+    """Set Dask up for training: no spilling or pausing (a paused worker looks hung), memory kept by the workers."""
+    import dask
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    memory = {f"distributed.worker.memory.{name}": False for name in ("target", "spill", "pause", "terminate")}
+    environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    with dask.config.set(
+        memory
+        | {
+            "distributed.nanny.pre-spawn-environ": environment,
+            "distributed.scheduler.allowed-failures": ALLOWED_DEATHS,
+            "distributed.comm.timeouts.connect": f"{CONNECT_SECONDS}s",
+        }
+    ):
+        yield
+
+
+def _remote_job(job: Job) -> Part:
+    """Run a job on a Dask worker, saying when it starts so that a hung one can be told from a waiting one."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    worker.log_event(_TOPIC, {"part": job.part, "worker": worker.address})
+    return run_job(job)
+
+
+def _on(cluster: Any, jobs: Sequence[Job]) -> Iterator[tuple[Job, Part]]:
+    """Keep every worker of a cluster supplied with jobs, and yield their parts as they finish."""
+    from distributed import Client
+
+    with Client(cluster, timeout=CONNECT_SECONDS, set_as_default=False) as client:
+        started: dict[str, tuple[str, float]] = {}
+        client.subscribe_topic(_TOPIC, lambda event: _note(started, event))
+        workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        waiting = list(reversed(jobs))
+        finished: queue.SimpleQueue[Future] = queue.SimpleQueue()
+        running: dict[str, tuple[Job, Future]] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < workers * _AHEAD:
+                    job = waiting.pop()
+                    future = client.submit(_remote_job, job, key=job.part, pure=False)
+                    future.add_done_callback(finished.put)
+                    running[job.part] = job, future
+                with contextlib.suppress(queue.Empty):
+                    future = finished.get(timeout=1.0)
+                    if future.key in running:
+                        job, _ = running.pop(future.key)
+                        yield job, _result(job, future)
+                yield from _hung(client, running, started)
+        finally:
+            client.cancel([future for _, future in running.values()])
+
+
+def _note(started: dict[str, tuple[str, float]], event: tuple[Any, Any]) -> None:
+    """Remember when and where a job started."""
+    _, message = event
+    if isinstance(message, dict):
+        started[message["part"]] = message["worker"], time.monotonic()
+
+
+def _result(job: Job, future: "Future") -> Part:
+    """Return a finished future's part, or the records of a job that killed its workers or could not be run."""
+    from distributed import KilledWorker
+
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, KilledWorker):
+        reason = f"{ALLOWED_DEATHS + 1} workers died while training this stack (out of memory is the usual cause)"
+        return lost_job(job, "killed", reason)
+    return lost_job(job, "failed", " ".join(f"{type(error).__name__}: {error}".split()))
+
+
+def _hung(
+    client: "Client", running: "dict[str, tuple[Job, Future]]", started: dict[str, tuple[str, float]]
+) -> Iterator[tuple[Job, Part]]:
+    """Give up jobs that run past twice their limit (in a sampler, say) and restart their workers."""
+    for part, (job, future) in list(running.items()):
+        if job.limit is None or part not in started or future.done():
+            continue
+        worker, since = started[part]
+        if time.monotonic() - since > 2 * job.limit:
+            del running[part]
+            client.cancel([future], force=True)
+            client.restart_workers([worker], raise_for_error=False)
+            yield job, lost_job(job, "timeout", f"still running after twice its limit of {job.limit:g} s")

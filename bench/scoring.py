@@ -1,0 +1,72 @@
+"""From a trial's outputs to its scores, one set per decision rule and part (train, validation, test).
+
+A rule is always scored from logits kept relative to class 0 in float16 (softmax does not see a common shift), so
+that scoring right after training and scoring the stored logits later agree to the bit. Rules are fitted on
+validation rows; test rows are only ever scored. numpy alone is needed here.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench import metrics
+from bench.stages.decisions import Rule, row_weights, to_logits
+
+PARTS = ("train", "validation", "test")
+STORED_VALUES = 1000  # test predictions of a regression that are stored
+_LARGEST = 60_000.0  # just inside float16
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one trial put out on one part: outputs (float16 [N, C-1] logits, or float32 [N, K] values) and truth.
+
+    day: int64 [N] or None, for metrics per day.
+    """
+
+    outputs: np.ndarray
+    truth: np.ndarray
+    day: np.ndarray | None = None
+
+
+def relative(logits: np.ndarray) -> np.ndarray:
+    """Return logits float32 [N, C] relative to class 0, as float16 [N, C-1]."""
+    return np.clip(logits[:, 1:] - logits[:, :1], -_LARGEST, _LARGEST).astype(np.float16)
+
+
+def score_rule(
+    rule: Rule, outcomes: dict[str, Outcome], logits_prior: np.ndarray, target_prior: np.ndarray
+) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Fit a rule on the validation outcome and score every part.
+
+    Returns one row of scores per part (without key and rule), and the predicted test labels uint8 [N].
+    """
+    validation = outcomes["validation"]
+    fitted = rule.fit(
+        to_logits(validation.outputs), validation.truth, row_weights(validation.truth, target_prior), logits_prior
+    )
+    rows, predicted = [], np.empty(0, dtype=np.uint8)
+    for part in PARTS:
+        outcome = outcomes[part]
+        decision = fitted.apply(to_logits(outcome.outputs))
+        scores, confusion = metrics.classification(
+            outcome.truth, decision.log_probabilities, decision.predicted, outcome.day
+        )
+        rows.append({"part": part, "rows": len(outcome.truth), **scores, "confusion": confusion.ravel().tolist()})
+        if part == "test":
+            predicted = decision.predicted.astype(np.uint8)
+    return rows, predicted
+
+
+def score_values(outcomes: dict[str, Outcome], unit: float) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Score the predictions of a regression; errors are in units of ``unit``.
+
+    Returns one row of scores per part, and the predictions float32 of the first test rows, all targets in turn.
+    """
+    rows = []
+    for part in PARTS:
+        outcome = outcomes[part]
+        scores = metrics.regression(outcome.truth, outcome.outputs, unit)
+        rows.append({"part": part, "rows": len(outcome.truth), **scores, "confusion": []})
+    return rows, outcomes["test"].outputs[:STORED_VALUES].astype(np.float32).ravel()

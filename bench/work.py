@@ -1,0 +1,324 @@
+"""What a worker does with one job: make the data, prepare, train the stack, score it, and return its records.
+
+A worker keeps nothing but a cache of worlds. It is given everything by the job and writes no file.
+"""
+
+import hashlib
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench import training
+from bench.datasets.base import Data, Dataset
+from bench.keys import Streams, digest
+from bench.preparation import Prepared, prepare
+from bench.process import machine, settle_process
+from bench.recipe import Recipe
+from bench.scoring import PARTS, Outcome, relative, score_rule, score_values
+from bench.splits import Split, split
+from bench.stages.decisions import Rule
+
+FAILURES = (ArithmeticError, AssertionError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+_CACHE_BYTES = 500_000_000
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a trial stands: repeat, fold, replica, and the key that follows from them."""
+
+    repeat: int
+    fold: int
+    replica: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """One stack to train: trials of one training, and the rules to score on them.
+
+    ``part`` names the parts it is stored under. ``limit`` is in seconds. Labels are hints for people, not identity.
+    """
+
+    part: str
+    seed: int
+    dataset: Dataset
+    dataset_label: str
+    technique_label: str
+    training: str
+    recipe: Recipe
+    folds: int
+    places: tuple[Place, ...]
+    rules: tuple[tuple[str, Rule], ...]
+    provenance: dict[str, Any]
+    limit: float | None = None
+
+
+@dataclass
+class Part:
+    """What a job returns, ready for the store: rows of each tier, and the truths by digest."""
+
+    runs: list[dict[str, Any]]
+    scores: list[dict[str, Any]]
+    labels: list[dict[str, Any]]
+    logits: list[dict[str, Any]]
+    truths: dict[str, dict[str, np.ndarray | None]]
+
+    @classmethod
+    def empty(cls) -> "Part":
+        """Return a part with nothing in it."""
+        return cls([], [], [], [], {})
+
+
+def run_job(job: Job) -> Part:
+    """Train and score the trials of one job; whatever goes wrong with a trial becomes its record."""
+    settle_process()
+    deadline = None if job.limit is None else time.monotonic() + job.limit
+    part = Part.empty()
+    ready: list[_Ready] = []
+    for place in job.places:
+        try:
+            ready.append(_make_ready(job, place))
+        except FAILURES as error:
+            part.runs.append(_record(job, place, status="failed", reason=_sentence(error)))
+    width = len(ready) if job.recipe.network.stacks else 1
+    for steps in sorted({one.steps for one in ready}):
+        same = [one for one in ready if one.steps == steps]
+        for start in range(0, len(same), max(1, width)):
+            _train(job, same[start : start + width], steps, deadline, part)
+    return part
+
+
+def lost_job(job: Job, status: str, reason: str) -> Part:
+    """Return the records of a job whose worker died or hung."""
+    part = Part.empty()
+    part.runs = [_record(job, place, status=status, reason=reason) for place in job.places]
+    return part
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """One prepared trial: its place, data and split, what it trains on, and its maximum of steps."""
+
+    place: Place
+    data: Data
+    split: Split
+    prepared: Prepared
+    steps: int
+
+
+def _make_ready(job: Job, place: Place) -> _Ready:
+    """Make the data of one trial and prepare its rows."""
+    data = _data(job.dataset, job.seed, place.repeat)
+    parts = split(job.dataset, data, job.folds, job.seed, place.repeat, place.fold)
+    streams = Streams(job.seed, job.dataset.name, place.repeat, place.fold, place.replica)
+    prepared = prepare(job.dataset, data, parts, job.recipe, streams)
+    steps = job.recipe.steps
+    if job.recipe.budget == "epochs":
+        steps = max(1, round(steps * len(prepared.targets) / len(prepared.own_targets)))
+    return _Ready(place, data, parts, prepared, steps)
+
+
+def _train(job: Job, stack: "list[_Ready]", steps: int, deadline: float | None, part: Part) -> None:
+    """Train one stack and score it. If a stage refuses the stack, its trials go one by one, so one cannot sink all."""
+    outputs = _outputs(job.dataset, stack[0].data)
+    try:
+        fit = training.fit(job.recipe, [one.prepared for one in stack], outputs, steps, deadline)
+        _score(job, stack, fit, part)
+    except training.OutOfTimeError as error:
+        part.runs.extend(_record(job, one.place, status="timeout", reason=str(error)) for one in stack)
+    except FAILURES as error:
+        if len(stack) > 1:
+            for one in stack:
+                _train(job, [one], steps, deadline, part)
+        else:
+            part.runs.append(_record(job, stack[0].place, status="failed", reason=_sentence(error)))
+
+
+def _outputs(dataset: Dataset, data: Data) -> int:
+    """Return how many outputs a network needs: classes, or regression targets."""
+    return len(dataset.classes()) if dataset.task == "classification" else data.targets.shape[1]
+
+
+def _score(job: Job, stack: "list[_Ready]", fit: training.Fit, part: Part) -> None:
+    """Predict all parts of the stack's trials and add records, scores, labels, logits and truths."""
+    began = time.thread_time()
+    tests = [_test_rows(one) for one in stack]
+    inputs = {
+        "train": [one.prepared.own_inputs for one in stack],
+        "validation": [one.prepared.validation_inputs for one in stack],
+        "test": [one.prepared.scaling.inputs(test) for one, (test, _, _) in zip(stack, tests, strict=True)],
+    }
+    outputs = {name: training.predict(fit.network, inputs[name]) for name in PARTS}
+    evaluate_seconds = fit.evaluate_seconds + (time.thread_time() - began) / len(stack)
+    for index, one in enumerate(stack):
+        began = time.thread_time()
+        _, truth, day = tests[index]
+        row = _record(job, one.place) | _measured(job, one, fit, index, len(stack))
+        broken = bool(fit.diverged[index]) or not all(np.isfinite(outputs[name][index]).all() for name in PARTS)
+        row |= {"truth": _truth_digest(truth, day), "rows_test": len(truth), "evaluate_seconds": evaluate_seconds}
+        if broken:
+            row |= {"status": "diverged", "reason": f"the loss became non-finite by step {fit.steps[index]}"}
+        else:
+            truths = {"train": one.data.targets[one.split.train], "test": truth}
+            truths["validation"] = one.data.targets[one.split.validation]
+            days = {"test": day}
+            own = {name: (outputs[name][index], truths[name], days.get(name)) for name in PARTS}
+            _add_scores(job, one, own, part)
+            part.truths[row["truth"]] = {"target": truth, "day": day}
+        row["score_seconds"] = time.thread_time() - began
+        part.runs.append(row)
+
+
+def _test_rows(one: "_Ready") -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return a trial's test inputs, targets and days: the dataset's own test rows, or those of the test fold."""
+    data = one.data
+    if one.split.test is None:
+        assert data.test_inputs is not None
+        assert data.test_targets is not None
+        inputs, targets, when = data.test_inputs, data.test_targets, data.test_time
+    else:
+        rows = one.split.test
+        when = None if data.time is None else data.time[rows]
+        inputs, targets = data.inputs[rows], data.targets[rows]
+    return inputs, targets, None if when is None else np.floor(when).astype(np.int64)
+
+
+def _add_scores(
+    job: Job, one: "_Ready", own: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]], part: Part
+) -> None:
+    """Score one trial under every rule (a regression has none but its values)."""
+    key = one.place.key
+    if job.dataset.task == "regression":
+        restore = one.prepared.scaling.restore
+        outcomes = {name: Outcome(restore(out).astype(np.float32), truth, day) for name, (out, truth, day) in own.items()}
+        rows, values = score_values(outcomes, one.data.unit)
+        part.scores.extend({"key": key, "rule": "", **row} for row in rows)
+        part.labels.append({"key": key, "rule": "", "predicted": [], "values": values})
+        return
+    outcomes = {name: Outcome(relative(out), truth, day) for name, (out, truth, day) in own.items()}
+    assert one.prepared.logits_prior is not None
+    assert one.prepared.target_prior is not None
+    for rule_digest, rule in job.rules:
+        rows, predicted = score_rule(rule, outcomes, one.prepared.logits_prior, one.prepared.target_prior)
+        part.scores.extend({"key": key, "rule": rule_digest, **row} for row in rows)
+        part.labels.append({"key": key, "rule": rule_digest, "predicted": predicted, "values": []})
+    for name, outcome in outcomes.items():
+        part.logits.append(
+            {
+                "key": key,
+                "part": name,
+                "logits": np.ascontiguousarray(outcome.outputs).tobytes(),
+                "columns": outcome.outputs.shape[1],
+                "targets": outcome.truth.astype(np.uint8),
+            }
+        )
+
+
+def _record(job: Job, place: Place, status: str = "ok", reason: str = "") -> dict[str, Any]:
+    """Return a record with identity, status and provenance, and nothing measured yet."""
+    return {
+        "key": place.key,
+        "training": job.training,
+        "dataset": job.dataset_label,
+        "technique": job.technique_label,
+        "repeat": place.repeat,
+        "fold": place.fold,
+        "replica": place.replica,
+        "status": status,
+        "reason": reason,
+        **{name: _missing(kind) for name, kind in MEASURED.items()},
+        **job.provenance,
+        **machine(),
+    }
+
+
+MEASURED: dict[str, type] = {
+    "no_op": bool, "steps": int, "stop_step": int, "examples": int, "flops": float, "cpu_seconds": float,
+    "resample_seconds": float, "prepare_seconds": float, "evaluate_seconds": float, "score_seconds": float,
+    "stack": int, "rows_train": int, "rows_own": int, "rows_validation": int, "rows_test": int, "truth": str,
+    "fingerprint": str, "seen_prior": list, "validation_prior": list, "target_prior": list, "curve_step": list,
+    "curve_train": list, "curve_validation": list,
+}  # fmt: skip
+
+
+def _missing(kind: type) -> Any:
+    """Return what stands for 'not measured' in a column of this kind."""
+    return float("nan") if kind is float else kind()
+
+
+def _measured(job: Job, one: "_Ready", fit: training.Fit, index: int, stack: int) -> dict[str, Any]:
+    """Return what the training of one trial measured."""
+    prepared, steps = one.prepared, int(fit.steps[index])
+    shape = prepared.inputs.shape[1:]
+    outputs = _outputs(job.dataset, one.data)
+    examples = steps * job.recipe.batch_size
+    return {
+        "no_op": prepared.no_op,
+        "steps": steps,
+        "stop_step": int(fit.stop_step[index]),
+        "examples": examples,
+        "flops": 3.0 * examples * job.recipe.network.flops(shape, outputs),
+        "cpu_seconds": fit.seconds,
+        "resample_seconds": prepared.resample_seconds,
+        "prepare_seconds": prepared.prepare_seconds,
+        "stack": stack,
+        "rows_train": len(prepared.targets),
+        "rows_own": len(prepared.own_targets),
+        "rows_validation": len(prepared.validation_targets),
+        "fingerprint": _fingerprint(job.dataset, job.seed, one.place.repeat),
+        "seen_prior": _listed(prepared.logits_prior),
+        "validation_prior": _listed(prepared.validation_prior),
+        "target_prior": _listed(prepared.target_prior),
+        "curve_step": fit.curve.steps,
+        "curve_train": fit.curve.train[index].tolist(),
+        "curve_validation": fit.curve.validation[index].tolist(),
+    }
+
+
+def _listed(prior: np.ndarray | None) -> list[float]:
+    return [] if prior is None else prior.tolist()
+
+
+def _sentence(error: BaseException) -> str:
+    """Return an error as one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _truth_digest(truth: np.ndarray, day: np.ndarray | None) -> str:
+    """Return the name of a set of test rows: a hash of their truth (and days), so that it is stored once."""
+    hashed = hashlib.sha256(f"{truth.dtype}{truth.shape}".encode())
+    hashed.update(np.ascontiguousarray(truth).data)
+    if day is not None:
+        hashed.update(day.data)
+    return hashed.hexdigest()[:32]
+
+
+_cache: "OrderedDict[tuple[str, int, int], tuple[Data, str]]" = OrderedDict()
+
+
+def _cached(dataset: Dataset, seed: int, repeat: int) -> tuple[Data, str]:
+    """Return the arrays of one repeat and their fingerprint; recent ones stay in memory, up to half a gigabyte."""
+    name = (digest(dataset.identity()), seed, repeat)
+    if name not in _cache:
+        data = dataset.make(seed, repeat)
+        _cache[name] = (data, data.fingerprint())
+        while len(_cache) > 1 and sum(_size(held) for held, _ in _cache.values()) > _CACHE_BYTES:
+            _cache.popitem(last=False)
+    _cache.move_to_end(name)
+    return _cache[name]
+
+
+def _data(dataset: Dataset, seed: int, repeat: int) -> Data:
+    return _cached(dataset, seed, repeat)[0]
+
+
+def _fingerprint(dataset: Dataset, seed: int, repeat: int) -> str:
+    return _cached(dataset, seed, repeat)[1]
+
+
+def _size(data: Data) -> int:
+    """Return the bytes that a dataset's arrays hold."""
+    return sum(value.nbytes for value in vars(data).values() if isinstance(value, np.ndarray))
