@@ -1,0 +1,170 @@
+"""The command line: parses, calls, exits. Anything heavy is imported inside the command that needs it."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import __version__
+from bench.errors import BenchError, UsageError, unknown
+
+EXIT_CODES = """\
+exit codes:
+  0  done (trials that diverged are results)
+  1  some trials failed, timed out or were killed
+  2  bad usage or a bad suite; nothing was written
+  3  incomplete: interrupted, or a dataset is not on this machine
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with one sentence for an error and the nearest command for a misspelt one."""
+
+    def error(self, message: str):  # type: ignore[override]
+        raise UsageError(f"{message}; see '{self.prog} --help'")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="python -m bench",
+        description="Which remedy against overfitting or class imbalance helps, by how much, at what cost, how surely?",
+        epilog="examples:\n"
+        "  python -m bench run suites/imbalance.yaml\n"
+        "  python -m bench run suites/imbalance.yaml --smoke\n"
+        "  python -m bench describe focal\n\n" + EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"remedy-bench {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    _add_run(commands)
+    _add_report(commands)
+    _add_list(commands)
+    _add_describe(commands)
+    _add_validate(commands)
+    _command(commands, "schema", "print the JSON schema of suite files, for editors", "  python -m bench schema > suite.json")
+    return parser
+
+
+def _command(commands, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        epilog=f"examples:\n{examples}\n\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _add_run(commands) -> None:
+    run = _command(
+        commands,
+        "run",
+        "train what is missing, store it, rank it and write the report",
+        "  python -m bench run suites/imbalance.yaml\n"
+        "  python -m bench run suites/imbalance.yaml --dry-run\n"
+        "  python -m bench run imbalance --filter 'technique=smote*,dataset=fraud'\n"
+        "  python -m bench run imbalance --scheduler tcp://127.0.0.1:8786",
+    )
+    run.add_argument("suite", help="a suite file, or the name of one in suites/")
+    run.add_argument("--dry-run", action="store_true", help="say what is stored, missing or stale; train nothing")
+    run.add_argument("--filter", metavar="WHICH", help="only these cells, as in 'technique=smote*,dataset=fraud'")
+    run.add_argument("--smoke", action="store_true", help="a minute's run of every cell, too short to conclude from")
+    run.add_argument("--retry", action="store_true", help="train failed and diverged trials again")
+    where = run.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, metavar="N", help="worker processes (default: one per core; 0: inline)")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="train on this Dask cluster, as in tcp://10.0.0.1:8786")
+    run.add_argument("--timeout", type=float, metavar="SECONDS", default=1800.0, help="limit per stack (default 1800)")
+    run.add_argument("--results", type=Path, metavar="DIR", default=Path("results"), help="default: results")
+    run.add_argument("--report", type=Path, metavar="DIR", default=Path("report"), help="default: report")
+
+
+def _add_report(commands) -> None:
+    report = _command(
+        commands,
+        "report",
+        "make reports from stored results, without training",
+        "  python -m bench report\n  python -m bench report imbalance",
+    )
+    report.add_argument("suites", nargs="*", metavar="SUITE", help="names of suites (default: all that have results)")
+    report.add_argument("--results", type=Path, metavar="DIR", default=Path("results"), help="default: results")
+    report.add_argument("--report", type=Path, metavar="DIR", default=Path("report"), help="default: report")
+
+
+def _add_list(commands) -> None:
+    listing = _command(
+        commands,
+        "list",
+        "list techniques, datasets or metrics, with sources",
+        "  python -m bench list\n  python -m bench list metrics",
+    )
+    what = ("techniques", "datasets", "metrics")
+    listing.add_argument("what", nargs="?", metavar="WHAT", help=f"one of {', '.join(what)} (default: all)")
+
+
+def _add_describe(commands) -> None:
+    describe = _command(
+        commands,
+        "describe",
+        "say what a technique, dataset or metric is",
+        "  python -m bench describe focal\n  python -m bench describe fraud",
+    )
+    describe.add_argument("name", help="a name that 'list' shows")
+
+
+def _add_validate(commands) -> None:
+    validate = _command(
+        commands,
+        "validate",
+        "check a suite file without running it",
+        "  python -m bench validate suites/imbalance.yaml",
+    )
+    validate.add_argument("suite", help="a suite file, or the name of one in suites/")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    try:
+        options = _parser().parse_args(arguments)
+        return _dispatch(options)
+    except BenchError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: what was finished is stored; run the same command to go on\n")
+        return 3
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _dispatch(options: argparse.Namespace) -> int:
+    command: str = options.command
+    if command == "run":
+        from bench.commands import run_command
+
+        return run_command(options)
+    if command == "report":
+        from bench.commands import report_command
+
+        return report_command(options)
+    from bench import describing
+
+    if command == "list":
+        sys.stdout.write(describing.listing(options.what))
+    elif command == "describe":
+        sys.stdout.write(describing.description(options.name))
+    elif command == "validate":
+        from bench.plan import make_plan
+        from bench.suite import load_suite
+
+        suite = load_suite(options.suite)
+        plan = make_plan(suite)
+        trials = sum(len(training.trials) for training in plan.trainings)
+        sys.stdout.write(f"{options.suite} is valid: {len(plan.cells)} cells on {trials} trainings\n")
+    else:
+        import json
+
+        from bench.suite import schema
+
+        sys.stdout.write(json.dumps(schema(), indent=2) + "\n")
+    return 0

@@ -1,0 +1,125 @@
+"""``run`` and ``report``: the commands that read or make results."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.errors import UsageError, unknown
+from bench.plan import CellState, Plan, compare, filter_plan, make_plan
+from bench.store import Store
+from bench.suite import Suite, load_suite, smoke
+
+REFERENCE = "reference"
+
+
+def run_command(options: argparse.Namespace) -> int:
+    """Plan, train what is missing, store, rank and report; return the exit code."""
+    from bench import terminal
+
+    suite = _suite(options)
+    plan = make_plan(suite)
+    if options.filter:
+        plan = filter_plan(plan, options.filter)
+    if options.workers is not None and options.workers < 0:
+        raise UsageError(f"--workers must be 0 (inline) or more, got {options.workers}")
+    if options.timeout <= 0:
+        raise UsageError(f"--timeout must be above 0 seconds, got {options.timeout:g}")
+    folder = options.results / suite.name
+    if options.results.name == REFERENCE:
+        raise UsageError("reference results are never written by 'run'; choose another --results folder")
+    console = Console()
+    store = Store(folder)
+    states = compare(plan, store.statuses(), store.scored(), store.remembered())
+    if options.dry_run:
+        console.print(terminal.plan_table(plan, states))
+        for line in terminal.fold_picture(plan):
+            console.print(line)
+    console.print(terminal.summary(plan, states, _estimate(store, plan, states, _workers(options))))
+    if options.dry_run:
+        return 0
+    return _run(plan, store, options, console)
+
+
+def _suite(options: argparse.Namespace) -> Suite:
+    suite = load_suite(options.suite)
+    return smoke(suite) if options.smoke else suite
+
+
+def _workers(options: argparse.Namespace) -> int:
+    """Return how many trials train at a time."""
+    if options.scheduler:
+        from bench.execution import check_scheduler
+
+        return check_scheduler(options.scheduler)
+    return options.workers if options.workers is not None else len(os.sched_getaffinity(0))
+
+
+def _run(plan: Plan, store: Store, options: argparse.Namespace, console: Console) -> int:
+    """Train and report; return the exit code."""
+    from bench import execution, runner, terminal
+    from bench.reporting import analyse, terminal_ranking, write_report
+
+    if options.scheduler:
+        execute = execution.remote(options.scheduler)
+    elif options.workers == 0:
+        execute = execution.inline
+    else:
+        execute = execution.local(_workers(options))
+    with terminal.Running(console, plan) as observer:
+        outcomes = runner.run(plan, store, execute, observer, options.retry, options.timeout)
+    page = write_report(store.path, options.report / plan.suite.name)
+    console.print(terminal_ranking(analyse(Store(store.path))))
+    console.print(terminal.outcome(outcomes))
+    console.print(f"report: {page}", soft_wrap=True)
+    return 1 if outcomes.unwell else 0
+
+
+def _estimate(store: Store, plan: Plan, states: Sequence[CellState], workers: int) -> float | None:
+    """Return the seconds that the missing trials will take, from stored trials of the same datasets; None if unknown."""
+    missing = {key for state in states for key in state.missing_keys}
+    if not missing:
+        return 0.0
+    measured = store.runs()
+    if measured.empty:
+        return None
+    spent = measured[["cpu_seconds", "resample_seconds", "prepare_seconds", "evaluate_seconds"]].sum(axis=1)
+    per_step = (spent / measured["steps"].clip(lower=1)).groupby(measured["dataset"]).median()
+    total = 0.0
+    for training in plan.trainings:
+        count = sum(key in missing for _, _, key in training.trials)
+        if count and training.dataset_label not in per_step:
+            return None
+        total += count * training.recipe.steps * per_step.get(training.dataset_label, 0.0)
+    return total / max(1, workers)
+
+
+def report_command(options: argparse.Namespace) -> int:
+    """Make the report of every named suite from its stored results."""
+    from bench.reporting import write_report
+
+    console = Console()
+    for name in options.suites or _with_results(options.results):
+        folder = _results_of(name, options.results)
+        page = write_report(folder, options.report / folder.relative_to(options.results))
+        console.print(f"report: {page}", soft_wrap=True)
+    return 0
+
+
+def _with_results(results: Path) -> list[str]:
+    """Return the names of all suites with results, references too; raise UsageError where there are none."""
+    found = sorted(str(plan.parent.relative_to(results)) for plan in results.glob("**/plan.json"))
+    if not found:
+        raise UsageError(f"no results in '{results}'; make some with 'python -m bench run suites/imbalance.yaml'")
+    return found
+
+
+def _results_of(name: str, results: Path) -> Path:
+    """Return the results folder of a suite given by name or by its YAML file."""
+    stem = name.removesuffix(".yaml").removeprefix("suites/")
+    if not (results / stem / "plan.json").exists():
+        held = sorted(str(plan.parent.relative_to(results)) for plan in results.glob("**/plan.json"))
+        raise UsageError(f"no results of that name in '{results}': {unknown('suite', stem, held)}")
+    return results / stem

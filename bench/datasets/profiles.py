@@ -1,0 +1,24 @@
+"""How many rows each class gets: long-tailed, step and balanced profiles, as the literature defines them.
+
+Source: Cui et al. 2019 (long-tailed); Buda et al. 2018 (step).
+"""
+
+from bench.stages.base import require
+
+PROFILES = ("long-tailed", "step", "balanced")
+
+
+def class_counts(profile: str, n_max: int, imbalance: float, classes: int) -> tuple[int, ...]:
+    """Return rows per class, class 0 the largest; ``imbalance`` is largest over smallest class.
+
+    long-tailed: int(n_max * f^(-i/(C-1))); step: the first half keep n_max, the others get int(n_max / f).
+    Raises ValueError for an unknown profile or a factor below 1.
+    """
+    require(profile in PROFILES, f"profile must be one of {', '.join(PROFILES)}, got '{profile}'")
+    require(n_max >= 1, f"n_max must be at least 1, got {n_max}")
+    require(imbalance >= 1, f"imbalance is the largest class over the smallest, so at least 1; got {imbalance:g}")
+    if profile == "balanced":
+        return (n_max,) * classes
+    if profile == "step":
+        return (n_max,) * (classes // 2) + (int(n_max / imbalance),) * (classes - classes // 2)
+    return tuple(int(n_max * imbalance ** (-index / (classes - 1))) for index in range(classes))

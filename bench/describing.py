@@ -1,0 +1,89 @@
+"""``list`` and ``describe``: what can be named in a suite, as text. Light: no torch, pandas, scikit-learn or scipy."""
+
+import dataclasses
+import textwrap
+from collections.abc import Iterable
+
+from bench.catalogue import TECHNIQUES
+from bench.datasets import DATASETS
+from bench.datasets.base import Dataset
+from bench.errors import UsageError, unknown
+from bench.metrics import METRICS, Metric
+from bench.recipe import Technique
+from bench.stages.base import Stage
+
+WIDTH = 100
+SECTIONS = ("techniques", "datasets", "metrics")
+
+
+def listing(what: str | None) -> str:
+    """Return names with one line each; all sections where ``what`` is None."""
+    if what is not None and what not in SECTIONS:
+        raise UsageError(unknown("section", what, SECTIONS))
+    rows = {
+        "techniques": [(t.name, f"{t.claim} [{t.source}]") for t in TECHNIQUES.values()],
+        "datasets": [(name, f"{kind.summary} [{kind.source}]") for name, kind in DATASETS.items()],
+        "metrics": [(m.name, f"{m.summary}; {m.better} is better [{m.source}]") for m in METRICS.values()],
+    }
+    chosen = SECTIONS if what is None else (what,)
+    return "\n".join(f"{section}\n{_table(rows[section])}" for section in chosen)
+
+
+def _table(rows: Iterable[tuple[str, str]]) -> str:
+    """Return two columns, the second wrapped."""
+    rows = list(rows)
+    left = max(len(name) for name, _ in rows) + 4
+    lines = []
+    for name, text in rows:
+        wrapped = textwrap.wrap(text, WIDTH - left)
+        lines.append(f"  {name:<{left - 2}}{wrapped[0]}")
+        lines += [" " * left + line for line in wrapped[1:]]
+    return "\n".join(lines) + "\n"
+
+
+def description(name: str) -> str:
+    """Return what a technique, dataset or metric is. Raises UsageError for an unknown name."""
+    if name in TECHNIQUES:
+        return _technique(TECHNIQUES[name])
+    if name in DATASETS:
+        return _dataset(name, DATASETS[name])
+    if name in METRICS:
+        return _metric(METRICS[name])
+    raise UsageError(unknown("technique, dataset or metric", name, [*TECHNIQUES, *DATASETS, *METRICS]))
+
+
+def _technique(technique: Technique) -> str:
+    rows = [("family", technique.family), ("claim", technique.claim), ("source", technique.source)]
+    rows += [("sets", f"{path} = {shown(value)}") for path, value in technique.change.items()]
+    for kind, change in technique.per_kind.items():
+        rows += [(f"sets ({kind})", f"{path} = {shown(value)}") for path, value in change.items()]
+    rows += [("grid", f"{path}: {', '.join(map(str, values))}") for path, values in technique.grid.items()]
+    rows.append(("applies to", f"{', '.join(technique.tasks)}; {', '.join(technique.per_kind or technique.kinds)}"))
+    if technique.neutral is None:
+        rows.append(("neutral", f"has no neutral setting: {technique.why_not}"))
+    elif technique.neutral:
+        rows.append(("neutral", ", ".join(f"{path} = {value}" for path, value in technique.neutral.items())))
+    return f"{technique.name} (technique)\n{_table(rows)}"
+
+
+def _dataset(name: str, dataset: type[Dataset]) -> str:
+    rows = [("is", dataset.summary), ("source", dataset.source), ("kind", dataset.kind), ("repeats", dataset.repeats)]
+    for field in dataclasses.fields(dataset):
+        required = field.default is dataclasses.MISSING
+        rows.append((field.name, "required" if required else f"default {field.default!r}"))
+    return f"{name} (dataset)\n{_table(rows)}"
+
+
+def _metric(metric: Metric) -> str:
+    rows = [("is", metric.summary), ("task", metric.task), ("better", metric.better), ("source", metric.source)]
+    return f"{metric.name} (metric)\n{_table(rows)}"
+
+
+def shown(value: object) -> str:
+    """Return a value of a change as a person would write it."""
+    if isinstance(value, Stage):
+        fields = ", ".join(f"{f.name}={getattr(value, f.name)}" for f in dataclasses.fields(value))
+        return f"{value.kind}({fields})"
+    if isinstance(value, tuple):
+        return ", ".join(shown(item) for item in value)
+    return str(value)

@@ -1,0 +1,148 @@
+"""Run a plan: which trials are missing, the jobs that make them, the parts that come back, the store they go to.
+
+Nothing is printed here; ``Observer`` is told what happens.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from bench.execution import Execute
+from bench.plan import Plan, Training
+from bench.process import source_state
+from bench.scoring import PARTS, Outcome, score_rule
+from bench.store import Store
+from bench.work import Job, Part, Place
+
+STACK = 20  # trials that train side by side: from 8 on, more bring next to nothing
+ALONE = 5  # trials of a network that does not stack, per job
+FINAL = frozenset({"ok", "failed", "diverged"})
+
+
+class Observer(Protocol):
+    """What is told of a run as it goes on."""
+
+    def started(self, jobs: Sequence[Job]) -> None:
+        """Training begins."""
+
+    def stored(self, job: Job, part: Part) -> None:
+        """The trials of one job are safe in the store."""
+
+
+@dataclass
+class Outcomes:
+    """How the trials of this run ended, by status, and how many scores were made from stored logits."""
+
+    statuses: dict[str, int] = field(default_factory=dict)
+    rescored: int = 0
+
+    @property
+    def unwell(self) -> int:
+        """Return how many trials failed, timed out or were killed."""
+        return sum(self.statuses.get(status, 0) for status in ("failed", "timeout", "killed"))
+
+
+def missing_jobs(plan: Plan, statuses: dict[str, str], first: int, retry: bool, limit: float | None) -> list[Job]:
+    """Return the jobs for every trial without a final record, stacks of one training each.
+
+    first: the number of the first part; retry: train failed and diverged trials again as well.
+    """
+    final = frozenset({"ok"}) if retry else FINAL
+    provenance = source_state()
+    jobs: list[Job] = []
+    for training in plan.trainings:
+        places = [Place(r, f, 0, key) for r, f, key in training.trials if statuses.get(key) not in final]
+        for stack in _even(places, STACK if training.recipe.network.stacks else ALONE):
+            number = first + len(jobs)
+            jobs.append(
+                Job(
+                    part=f"{number:06d}-{training.digest[:12]}",
+                    seed=plan.suite.seed,
+                    dataset=training.dataset,
+                    dataset_label=training.dataset_label,
+                    technique_label=training.technique_label,
+                    training=training.digest,
+                    recipe=training.recipe,
+                    folds=training.folds,
+                    places=tuple(stack),
+                    rules=tuple(training.rules),
+                    provenance=provenance,
+                    limit=limit,
+                )
+            )
+    return jobs
+
+
+def _even(places: list[Place], most: int) -> Iterator[list[Place]]:
+    """Cut places into runs of nearly equal length, each at most ``most``."""
+    count = -(-len(places) // most)
+    for index in range(count):
+        yield places[index * len(places) // count : (index + 1) * len(places) // count]
+
+
+def run(
+    plan: Plan,
+    store: Store,
+    execute: Execute,
+    observer: Observer,
+    retry: bool = False,
+    limit: float | None = None,
+) -> Outcomes:
+    """Score what stored logits allow, train what is missing, store each part as it comes."""
+    store.writable()
+    for training in plan.trainings:
+        store.remember(training.digest, training.description, training.dataset_label, training.technique_label)
+    store.write_plan(plan.as_dict())
+    outcomes = Outcomes(rescored=rescore(plan, store))
+    jobs = missing_jobs(plan, unscored_as_missing(plan, store), store.next_part(), retry, limit)
+    observer.started(jobs)
+    if jobs:
+        for job, part in execute(jobs):
+            store.write(job.part, part.runs, part.scores, part.labels, part.logits, part.truths)
+            for row in part.runs:
+                outcomes.statuses[row["status"]] = outcomes.statuses.get(row["status"], 0) + 1
+            observer.stored(job, part)
+    return outcomes
+
+
+def unscored_as_missing(plan: Plan, store: Store) -> dict[str, str]:
+    """Return the stored statuses, without trials that lack a score of a rule (their logits are not stored here)."""
+    statuses, scored = store.statuses(), store.scored()
+    for training in plan.trainings:
+        for _, _, key in training.trials:
+            if statuses.get(key) == "ok" and any((key, rule) not in scored for rule, _ in training.rules):
+                del statuses[key]
+    return statuses
+
+
+def rescore(plan: Plan, store: Store) -> int:
+    """Score rules that are new to stored trainings from their logits, where those are stored; return how many."""
+    statuses, scored = store.statuses(), store.scored()
+    scores: list[dict[str, Any]] = []
+    labels: list[dict[str, Any]] = []
+    for training in plan.trainings:
+        if training.dataset.task != "classification":
+            continue
+        for _, _, key in training.trials:
+            new = [(name, rule) for name, rule in training.rules if (key, name) not in scored]
+            if new and statuses.get(key) == "ok":
+                _rescore_trial(store, training, key, new, scores, labels)
+    if scores:
+        store.write_scores(f"{store.next_part():06d}-rescored", scores, labels)
+    return len(labels)
+
+
+def _rescore_trial(
+    store: Store, training: Training, key: str, rules: Sequence[tuple[str, Any]], scores: list, labels: list
+) -> None:
+    """Add the scores of new rules on one stored trial, if its logits are there."""
+    held = store.logits(key)
+    if held is None:
+        return
+    outcomes = {name: Outcome(*held.parts[name]) for name in PARTS}
+    for name, rule in rules:
+        rows, predicted = score_rule(rule, outcomes, np.array(held.seen_prior), np.array(held.target_prior))
+        scores.extend({"key": key, "rule": name, **row} for row in rows)
+        labels.append({"key": key, "rule": name, "predicted": predicted, "values": []})

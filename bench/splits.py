@@ -1,0 +1,135 @@
+"""Which rows train, decide and test, per repeat and fold.
+
+A dataset with its own test rows: the k-th fold of the development rows is the validation fold. One without: the
+k-th fold is the test fold, and validation rows are carved from the rest. A repeat reshuffles the folds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bench.datasets.base import Data, Dataset
+from bench.errors import UsageError
+from bench.keys import numpy_stream
+
+if TYPE_CHECKING:
+    import numpy as np
+
+VALIDATION_SHARE = 0.2  # of the training part, where a dataset has no test rows of its own
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers int64 of one trial. ``test`` is None where the dataset brings its own test rows."""
+
+    train: "np.ndarray"
+    validation: "np.ndarray"
+    test: "np.ndarray | None"
+
+
+def split(dataset: Dataset, data: Data, folds: int, seed: int, repeat: int, fold: int) -> Split:
+    """Return the rows of one trial. Raises ValueError where a part is left without rows."""
+    import numpy as np
+
+    held = _folds(dataset, data, np.arange(len(data.targets)), folds, ("folds", seed, dataset.name, repeat))[fold]
+    rest = _outside(dataset, data, held)
+    if dataset.has_test:
+        parts = Split(rest, held, None)
+    else:
+        carved = _carve(dataset, data, rest, ("carve", seed, dataset.name, repeat, fold))
+        train = np.setdiff1d(np.intersect1d(rest, _outside(dataset, data, carved)), carved)
+        parts = Split(train, carved, held)
+    for name, rows in (("training", parts.train), ("validation", parts.validation)):
+        if len(rows) == 0:
+            raise ValueError(f"fold {fold} of {folds} leaves no {name} rows; use fewer folds or more rows")
+    return parts
+
+
+def _folds(
+    dataset: Dataset, data: Data, rows: "np.ndarray", folds: int, stream: tuple[str | int, ...]
+) -> "list[np.ndarray]":
+    """Cut ``rows`` into folds, each sorted: time blocks, whole groups, or stratified by class."""
+    import numpy as np
+
+    if dataset.division == "time":
+        return _time_blocks(data, rows, folds)
+    purpose, *parts = stream
+    rng = numpy_stream(str(purpose), *parts)
+    if dataset.division == "group":
+        assert data.groups is not None
+        groups = rng.permutation(np.unique(data.groups[rows]))
+        if len(groups) < folds:
+            raise ValueError(f"{folds} folds need at least {folds} groups, there are {len(groups)}")
+        return [rows[np.isin(data.groups[rows], part)] for part in np.array_split(groups, folds)]
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    state = int(rng.integers(2**32))
+    if dataset.task == "classification":
+        parts_of = StratifiedKFold(folds, shuffle=True, random_state=state).split(rows, data.targets[rows])
+    else:
+        parts_of = KFold(folds, shuffle=True, random_state=state).split(rows)
+    return [rows[held] for _, held in parts_of]
+
+
+def _time_blocks(data: Data, rows: "np.ndarray", folds: int) -> "list[np.ndarray]":
+    """Cut rows into contiguous blocks of time of nearly equal counts; rows of one moment stay together."""
+    import numpy as np
+
+    assert data.time is not None
+    when = data.time[rows]
+    ordered = np.sort(when)
+    edges = [ordered[index * len(rows) // folds] for index in range(1, folds)]
+    block = np.searchsorted(np.array(edges), when, side="right")
+    return [rows[block == index] for index in range(folds)]
+
+
+def _outside(dataset: Dataset, data: Data, held: "np.ndarray") -> "np.ndarray":
+    """Return all rows but the held ones, and with time blocks but those within the gap on both sides."""
+    import numpy as np
+
+    keep = np.ones(len(data.targets), dtype=bool)
+    keep[held] = False
+    if dataset.division == "time" and len(held):
+        assert data.time is not None
+        when = data.time[held]
+        keep &= (data.time < when.min() - dataset.gap) | (data.time > when.max() + dataset.gap)
+    return np.flatnonzero(keep)
+
+
+def _carve(dataset: Dataset, data: Data, rest: "np.ndarray", stream: tuple[str | int, ...]) -> "np.ndarray":
+    """Return validation rows from the training part: its latest time block, whole groups, or stratified rows."""
+    parts = round(1 / VALIDATION_SHARE)
+    return _folds(dataset, data, rest, parts, stream)[-1]
+
+
+def check_folds(dataset: Dataset, folds: int) -> None:
+    """Raise UsageError where the rarest class has fewer rows than there are folds."""
+    if folds < 2:
+        raise UsageError(f"folds must be at least 2, got {folds}")
+    counts = dataset.class_counts()
+    if counts and min(counts) < folds:
+        rarest = dataset.classes()[counts.index(min(counts))]
+        raise UsageError(
+            f"{folds} folds are more than the rarest class allows: '{rarest}' of {dataset.name} has about "
+            f"{min(counts)} rows; use at most {max(2, min(counts))} folds or more rows"
+        )
+
+
+def folds_of_repeat(folds: int, folds_per_repeat: int, repeat: int) -> tuple[int, ...]:
+    """Return which folds a repeat uses: with m per repeat, repeat r uses folds (r m + j) mod k for j < m."""
+    return tuple((repeat * folds_per_repeat + index) % folds for index in range(folds_per_repeat))
+
+
+def picture(folds: int, chosen: Sequence[int] | None = None) -> list[str]:
+    """Return one line per fold, T for blocks that train and V for the one held out: TTTTV, TTTVT, ..."""
+    lines = ["".join("V" if block == folds - 1 - fold else "T" for block in range(folds)) for fold in range(folds)]
+    return lines if chosen is None else [lines[fold] for fold in chosen]
+
+
+def target_prior(dataset: Dataset, training_counts: "np.ndarray") -> "np.ndarray":
+    """Return the class shares float64 [C] that the dataset's test rows stand for."""
+    import numpy as np
+
+    if dataset.prior == "uniform":
+        return np.full(len(training_counts), 1 / len(training_counts))
+    return training_counts / training_counts.sum()

@@ -1,0 +1,150 @@
+"""What the terminal shows of a plan and of a run: the plan first, progress with remaining time, the ranking so far."""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bench.metrics import METRICS
+from bench.plan import CellState, Plan
+from bench.work import Job, Part
+
+SHOWN = 6  # techniques per dataset in the running ranking
+_PLAIN_SECONDS = 20.0  # between lines where the output is no terminal
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as a person says them: '45 s', '3 min 20 s', '2 h 5 min'."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def plan_table(plan: Plan, states: Sequence[CellState]) -> Table:
+    """Return a table of the plan: one line per cell with what is stored, missing and stale."""
+    table = Table(title=f"{plan.suite.name}: {plan.suite.question}", title_justify="left", pad_edge=False)
+    for heading in ("dataset", "technique"):
+        table.add_column(heading)
+    for heading in ("trials", "stored", "missing"):
+        table.add_column(heading, justify="right")
+    table.add_column("note")
+    for state in states:
+        cell = state.cell
+        table.add_row(
+            cell.dataset, cell.technique, str(state.planned), str(state.stored), str(state.missing), state.note
+        )
+    return table
+
+
+def summary(plan: Plan, states: Sequence[CellState], seconds: float | None) -> str:
+    """Return the plan in one sentence."""
+    cells = [state for state in states if not state.cell.not_applicable]
+    trials = sum(len(training.trials) for training in plan.trainings)
+    missing = {key for state in cells for key in state.missing_keys}
+    estimate = "" if seconds is None else f", about {duration(seconds)}"
+    left_out = len(states) - len(cells)
+    return (
+        f"{len(plan.suite.datasets)} datasets x {len(plan.suite.techniques)} techniques: {len(cells)} cells"
+        f"{f' ({left_out} not applicable)' if left_out else ''} on {trials} trainings, "
+        f"{trials - len(missing)} stored, {len(missing)} to train{estimate}"
+    )
+
+
+class Running:
+    """Progress on a console: a bar with the remaining time, and the leading techniques of each dataset so far."""
+
+    def __init__(self, console: Console, plan: Plan) -> None:
+        self._console, self._plan = console, plan
+        self._scores: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self._bar = Progress(
+            TextColumn("trained"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+        )
+        self._task = self._bar.add_task("trained", total=0, left="")
+        self._live = Live(console=console, refresh_per_second=2, transient=True)
+        self._work: dict[str, float] = {}
+        self._began = self._last_line = 0.0
+        self._keys = {key: (c.dataset, c.technique, c.rule) for c in plan.cells for key in c.keys}
+
+    def __enter__(self) -> "Running":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def started(self, jobs: Sequence[Job]) -> None:
+        """Training begins."""
+        self._work = {job.part: _work(job) for job in jobs}
+        self._total = sum(self._work.values())
+        self._began = self._last_line = time.monotonic()
+        self._bar.update(self._task, total=sum(len(job.places) for job in jobs))
+        self._show()
+
+    def stored(self, job: Job, part: Part) -> None:
+        """The trials of one job are safe in the store."""
+        self._work.pop(job.part, None)
+        self._bar.advance(self._task, len(part.runs))
+        self._take_scores(part)
+        left = f"about {duration(self._remaining())} left"
+        self._bar.update(self._task, left=left)
+        if self._console.is_terminal:
+            self._show()
+        elif time.monotonic() - self._last_line > _PLAIN_SECONDS:
+            self._last_line = time.monotonic()
+            task = self._bar.tasks[0]
+            self._console.print(f"trained {task.completed:.0f} of {task.total:.0f}, {left}")
+
+    def _remaining(self) -> float:
+        """Return the seconds left, from the work done so far and its pace."""
+        left = sum(self._work.values())
+        done = self._total - left
+        return (time.monotonic() - self._began) * left / done if done else float("inf")
+
+    def _take_scores(self, part: Part) -> None:
+        metric_of = {d.label: d.metric for d in self._plan.suite.datasets}
+        cells = self._plan.by_key
+        for row in part.scores:
+            if row["part"] != "test":
+                continue
+            for cell in cells.get((row["key"], row["rule"]), ()):
+                self._scores[cell.dataset, cell.technique].append(row[metric_of[cell.dataset]])
+
+    def _show(self) -> None:
+        self._live.update(Group(self._bar, *self._rankings()))
+
+    def _rankings(self) -> list[Table]:
+        """Return a short table per dataset that is being trained: the best so far, by mean score."""
+        tables = []
+        for dataset in self._plan.suite.datasets:
+            found = [(t, values) for (d, t), values in self._scores.items() if d == dataset.label and values]
+            if not found:
+                continue
+            higher = METRICS[dataset.metric].better == "higher"
+            found.sort(key=lambda item: sum(item[1]) / len(item[1]), reverse=higher)
+            table = Table(title=f"{dataset.label}: {dataset.metric} so far, without tests", title_justify="left")
+            table.add_column("technique")
+            table.add_column("mean", justify="right")
+            table.add_column("trials", justify="right")
+            for technique, values in found[:SHOWN]:
+                table.add_row(technique, f"{sum(values) / len(values):.4f}", str(len(values)))
+            tables.append(table)
+        return tables[-2:]
+
+
+def _work(job: Job) -> float:
+    """Return a job's size for the estimate of remaining time: examples, weighted by what its dataset costs."""
+    recurrent = {"rnn": 8.0, "gru": 30.0, "lstm": 60.0}
+    return len(job.places) * job.recipe.steps * job.recipe.batch_size * recurrent.get(job.recipe.network.kind, 1.0)
