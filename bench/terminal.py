@@ -11,6 +11,8 @@ from rich.table import Table
 
 from bench.metrics import METRICS
 from bench.plan import CellState, Plan
+from bench.runner import Outcomes
+from bench.splits import picture
 from bench.work import Job, Part
 
 SHOWN = 6  # techniques per dataset in the running ranking
@@ -57,6 +59,24 @@ def summary(plan: Plan, states: Sequence[CellState], seconds: float | None) -> s
     )
 
 
+def fold_picture(plan: Plan) -> list[str]:
+    """Return which block each fold holds out, per dataset: T trains, V is held out."""
+    lines = []
+    for one in plan.suite.datasets:
+        shape = f"{one.repeats} repeats x {one.folds_per_repeat} of {one.folds} folds"
+        held = "validation" if one.dataset.has_test else "test"
+        lines.append(f"{one.label}: {shape} ({held} fold V): {' '.join(picture(one.folds))}")
+    return lines
+
+
+def outcome(outcomes: Outcomes) -> str:
+    """Return how a run's trials ended, in one sentence."""
+    parts = [f"{count} {status}" for status, count in sorted(outcomes.statuses.items())]
+    done = f"trained: {', '.join(parts)}" if parts else "nothing to train: every trial is stored"
+    scored = f"; {outcomes.rescored} scored from stored logits" if outcomes.rescored else ""
+    return done + scored
+
+
 class Running:
     """Progress on a console: a bar with the remaining time, and the leading techniques of each dataset so far."""
 
@@ -75,7 +95,7 @@ class Running:
         self._live = Live(console=console, refresh_per_second=2, transient=True)
         self._work: dict[str, float] = {}
         self._began = self._last_line = 0.0
-        self._keys = {key: (c.dataset, c.technique, c.rule) for c in plan.cells for key in c.keys}
+        self._total = 0.0
 
     def __enter__(self) -> "Running":
         if self._console.is_terminal:
