@@ -105,9 +105,7 @@ class Store:
         for tier, rows in (("logits", logits), ("labels", labels), ("scores", scores), ("records", runs)):
             self._write_tier(tier, part, rows)
 
-    def write_scores(
-        self, part: str, scores: Sequence[Mapping[str, Any]], labels: Sequence[Mapping[str, Any]]
-    ) -> None:
+    def write_scores(self, part: str, scores: Sequence[Mapping[str, Any]], labels: Sequence[Mapping[str, Any]]) -> None:
         """Write the scores of rules on trials whose records are stored already."""
         self._write_tier("labels", part, labels)
         self._write_tier("scores", part, scores)
@@ -126,8 +124,7 @@ class Store:
 
         path = self.path / "truth" / f"{name}.parquet"
         if not path.exists():
-            target = columns["target"]
-            assert target is not None
+            target = np.asarray(columns["target"])
             narrow = target.astype(np.uint8) if target.dtype.kind == "i" else target[:, 0]
             arrays = {"target": narrow} | ({} if columns["day"] is None else {"day": columns["day"]})
             self._write_table(path, pa.table(arrays))
@@ -161,12 +158,12 @@ class Store:
         path = self.path / "plan.json"
         if not path.exists():
             raise UsageError(f"no results in '{self.path}'; make some with 'python -m bench run'")
-        return json.loads(path.read_text(encoding="utf-8"))
+        return _read_json(path)
 
     def remembered(self) -> dict[str, dict[str, Any]]:
         """Return, by digest, what every stored training stands for."""
         files = sorted((self.path / "trainings").glob("*.json"))
-        return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+        return {file.stem: _read_json(file) for file in files if not file.name.startswith(".")}
 
     def next_part(self) -> int:
         """Return the number for the next part: one above the largest."""
@@ -179,20 +176,10 @@ class Store:
     def _table(self, tier: str, columns: Sequence[str] | None = None) -> "pa.Table":
         """Return all parts of a tier, in the order in which they were written."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         schema = _schemas()[tier]
         wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-        tables = [wanted.empty_table()]
-        for file in self._files(tier):
-            try:
-                tables.append(pq.ParquetFile(file).read(columns=wanted.names).cast(wanted))
-            except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-                raise UsageError(
-                    f"the results file '{file}' is damaged ({_first_line(error)}); "
-                    "delete it and run the suite again: its trials will be trained anew"
-                ) from error
-        return pa.concat_tables(tables)
+        return pa.concat_tables([wanted.empty_table(), *(_read(file, wanted) for file in self._files(tier))])
 
     def statuses(self) -> dict[str, str]:
         """Return each stored trial's status; of several records of one trial the best counts."""
@@ -211,7 +198,7 @@ class Store:
     def runs(self) -> "pd.DataFrame":
         """Return one row per trial."""
         frame = _plain(self._table("records").to_pandas())
-        order = frame["status"].map(_RANK)
+        order = frame["status"].map(lambda status: _RANK[status])
         return frame.iloc[order.argsort(kind="stable")].drop_duplicates("key", keep="last").sort_index()
 
     def scores(self) -> "pd.DataFrame":
@@ -219,45 +206,41 @@ class Store:
         frame = _plain(self._table("scores").to_pandas())
         return frame.drop_duplicates(["key", "rule", "part"], keep="last")
 
-    def labels(self, wanted: "set[tuple[str, str]]") -> "dict[tuple[str, str], np.ndarray]":
-        """Return the predicted test labels uint8 [N] of the wanted (trial, rule)."""
+    @cached_property
+    def labels(self) -> "dict[tuple[str, str], np.ndarray]":
+        """Return the predicted test labels uint8 [N] of every (trial, rule), read once."""
         table = self._table("labels", ["key", "rule", "predicted"])
-        found = {}
-        predicted = table["predicted"]
         pairs = zip(table["key"].to_pylist(), table["rule"].to_pylist(), strict=True)
-        for index, pair in enumerate(pairs):
-            if pair in wanted:
-                found[pair] = predicted[index].values.to_numpy()
-        return found
+        return {pair: row.values.to_numpy() for pair, row in zip(pairs, table["predicted"], strict=True)}
 
     def truth(self, digest: str) -> "tuple[np.ndarray, np.ndarray | None]":
         """Return the true test labels of a digest and their days (or None)."""
         import numpy as np
-        import pyarrow.parquet as pq
 
-        table = pq.read_table(self.path / "truth" / f"{digest}.parquet")
+        table = _read(self.path / "truth" / f"{digest}.parquet")
         day = table["day"].to_numpy() if "day" in table.column_names else None
         target = table["target"].to_numpy()
         return (target.astype(np.int64) if target.dtype == np.uint8 else target), day
 
     @cached_property
     def _logit_files(self) -> dict[str, Path]:
-        import pyarrow.parquet as pq
+        import pyarrow as pa
 
+        wanted = pa.schema([_schemas()["logits"].field("key")])
         files = self._files("logits")
-        return {key: file for file in files for key in pq.read_table(file, columns=["key"])["key"].to_pylist()}
+        return {key: file for file in files for key in _read(file, wanted)["key"].to_pylist()}
 
     def logits(self, key: str) -> Held | None:
         """Return a trial's stored logits, or None where they are not on this machine."""
         import numpy as np
-        import pyarrow.parquet as pq
+        import pyarrow.compute as pc
 
         if key not in self._logit_files:
             return None
-        rows = pq.read_table(self._logit_files[key], filters=[("key", "=", key)]).to_pylist()
+        table = _read(self._logit_files[key], _schemas()["logits"])
         run = self._runs_by_key[key]
         parts = {}
-        for row in rows:
+        for row in table.filter(pc.field("key") == key).to_pylist():
             truth = np.array(row["targets"], dtype=np.int64)
             outputs = np.frombuffer(row["logits"], dtype=np.float16).reshape(len(truth), row["columns"])
             parts[row["part"]] = outputs, truth, self.truth(run["truth"])[1] if row["part"] == "test" else None
@@ -265,8 +248,42 @@ class Store:
 
     @cached_property
     def _runs_by_key(self) -> dict[str, dict[str, Any]]:
-        frame = self.runs()[["key", "truth", "seen_prior", "target_prior"]]
-        return {row["key"]: row for row in frame.to_dict("records")}
+        rows = self._table("records", ["key", "status", "truth", "seen_prior", "target_prior"]).to_pylist()
+        return {row["key"]: row for row in rows if row["status"] == "ok"}
+
+
+def _read(file: Path, wanted: "pa.Schema | None" = None) -> "pa.Table":
+    """Return a part's table with the wanted columns (null where it was written before a column was); None: all.
+
+    Raises UsageError where the file is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        opened = pq.ParquetFile(file)
+        if wanted is None:
+            return opened.read()
+        held = set(opened.schema_arrow.names)
+        table = opened.read(columns=[name for name in wanted.names if name in held], use_threads=False)
+        for field in wanted:
+            if field.name not in held:
+                table = table.append_column(field, pa.nulls(len(table), field.type))
+        return table.select(wanted.names).cast(wanted)
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise UsageError(
+            f"the results file '{file}' is damaged ({_first_line(error)}); "
+            "delete it and run the suite again: what is missing will be trained anew"
+        ) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"the results file '{path}' is damaged ({_first_line(error)}); delete it and run the suite again"
+        ) from error
 
 
 def _plain(frame: "pd.DataFrame") -> "pd.DataFrame":
