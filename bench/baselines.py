@@ -48,7 +48,7 @@ _SERIES = _with(
 BASELINES: dict[str, Recipe] = {
     "fraud": _CLASSIFICATION,
     "sine": _with(_SERIES, loss=MeanSquaredError(), decide=None),
-    "sine-events": _SERIES,
+    "sine-events": _with(_CLASSIFICATION, batch_size=128),
     "digits": _with(_CLASSIFICATION, batch_size=64, steps=400),
 }
 TABLE_CLASSIFICATION = _with(_CLASSIFICATION, batch_size=128, steps=600)

@@ -1,6 +1,6 @@
 """Recurrent networks: vanilla and GRU with many trials side by side, LSTM by torch's kernel one trial at a time.
 
-x [T, B, L, channels]; the state after the last point feeds a linear head. Initial weights are uniform within
+x [T, B, L, channels]; the state after the last point (or the states pooled over time) feeds a linear head. Initial weights are uniform within
 +-1/sqrt(units), as torch's recurrent layers have them.
 """
 
@@ -43,7 +43,7 @@ class _RecurrentNetwork(Network):
         channels = [shape[1], *[spec.units] * (spec.layers - 1)]
         self.layers = nn.ModuleList(_Layer(self, size, spec.units, spec.gates) for size in channels)
         self.head = StackedLinear(self, spec.units, context.outputs)
-        self._dropout = spec.dropout
+        self._dropout, self._pool = spec.dropout, spec.pool
         self._units = spec.units
 
     def forward(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
@@ -52,8 +52,15 @@ class _RecurrentNetwork(Network):
             if layer is not self.layers[0]:
                 x = self._drop(x, training)
             states = self._run(layer, x)
-            x = states[-1] if layer is self.layers[-1] else torch.stack(states, 2)
+            x = self._pooled(states) if layer is self.layers[-1] else torch.stack(states, 2)
         return self.head(self._drop(x, training))
+
+    def _pooled(self, states: list[torch.Tensor]) -> torch.Tensor:
+        """Return what the head sees, [T, B, units], of L states."""
+        if self._pool == "last":
+            return states[-1]
+        together = torch.stack(states)
+        return together.amax(0) if self._pool == "max" else together.mean(0)
 
     def _drop(self, x: torch.Tensor, training: bool) -> torch.Tensor:
         return drop(x, self._dropout, self._context) if training else x

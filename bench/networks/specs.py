@@ -77,20 +77,23 @@ class Mlp(NetworkSpec):
 
 @dataclass(frozen=True)
 class Recurrent(NetworkSpec):
-    """Base of the recurrent networks: ``layers`` recurrent layers of ``units``; the last state feeds a linear head.
+    """Base of the recurrent networks: ``layers`` recurrent layers of ``units`` feed a linear head.
 
-    dropout: probability that a unit of a layer's output is dropped between layers and before the head.
+    pool     what the head sees of the last layer's states: 'last', or 'max' or 'mean' over time
+    dropout  probability that a unit of a layer's output is dropped between layers and before the head
     """
 
     units: int = 32
     layers: int = 1
     dropout: float = 0.0
+    pool: Literal["last", "max", "mean"] = "last"
     gates: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         """Check sizes and dropout."""
         require(self.units >= 1, f"units must be at least 1, got {self.units}")
         require(self.layers >= 1, f"layers must be at least 1, got {self.layers}")
+        require(self.pool in ("last", "max", "mean"), f"pool must be one of last, max, mean, got '{self.pool}'")
         _check_dropout(self.dropout)
 
     def flops(self, shape: Sequence[int], outputs: int) -> float:

@@ -1,0 +1,238 @@
+"""Paired differences -> intervals, verdicts, ranks. Arrays in, frozen values out; numpy and scipy alone.
+
+Differences are technique minus baseline, cell by cell on shared splits and seeds. R repeats, m folds per repeat,
+N test rows, C classes. Folds and seeds are not independent samples, so the interval follows from how the data
+repeat: see docs/protocol.md for the false-positive rates of each.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from bench.metrics import from_confusion
+
+DRAWS = 500  # bootstrap draws of the test rows
+_BLOCK = 50  # draws at a time, so that memory stays small
+POWER = 0.8
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean difference and how sure it is: standard error, t degrees of freedom, 95 and 90 % bounds, p against 0.
+
+    ``identical``: every difference is zero, so there is nothing to test (p is NaN).
+    """
+
+    estimate: float
+    standard_error: float
+    degrees_of_freedom: float
+    low95: float
+    high95: float
+    low90: float
+    high90: float
+    p_value: float
+    identical: bool
+    method: str
+
+    def p_one_sided(self, bound: float, side: Literal["above", "below"]) -> float:
+        """Return p of the one-sided test that the true difference lies above (or below) ``bound``."""
+        if self.identical:
+            return 0.0 if (bound < 0) == (side == "above") and bound != 0 else 1.0
+        t = (self.estimate - bound) / self.standard_error
+        return float(stats.t.sf(t if side == "above" else -t, self.degrees_of_freedom))
+
+
+def _interval(estimate: float, error: float, freedom: float, identical: bool, method: str) -> Interval:
+    """Return the t interval for an estimate with its standard error."""
+    if identical:
+        return Interval(0.0, 0.0, freedom, 0.0, 0.0, 0.0, 0.0, np.nan, True, method)
+    if not np.isfinite(error) or freedom <= 0:
+        unknown = [np.nan] * 5
+        return Interval(estimate, np.nan, freedom, *unknown, False, method)
+    if error == 0:  # the same non-zero difference every time
+        return Interval(estimate, 0.0, freedom, estimate, estimate, estimate, estimate, 0.0, False, method)
+    wide, narrow = (stats.t.ppf(level, freedom) * error for level in (0.975, 0.95))
+    p = 2 * stats.t.sf(abs(estimate) / error, freedom)
+    bounds = (estimate - wide, estimate + wide, estimate - narrow, estimate + narrow)
+    return Interval(estimate, error, freedom, *map(float, bounds), float(p), False, method)
+
+
+def nadeau_bengio(differences: np.ndarray, ratio: float) -> Interval:
+    """Corrected resampled t-test on n differences [n], where folds of fixed data are the test sets.
+
+    ratio: test rows over rows actually trained on; SE^2 = s^2 (1/n + ratio), t with n - 1 degrees of freedom.
+    Source: Nadeau and Bengio 2003, eq. 9.
+    """
+    n = differences.size
+    spread = differences.std(ddof=1) if n > 1 else np.nan
+    error = spread * np.sqrt(1 / n + ratio)
+    return _interval(float(differences.mean()), float(error), n - 1, not differences.any(), "Nadeau-Bengio")
+
+
+def independent_repeats(differences: np.ndarray) -> Interval:
+    """Paired t over repeats of a generator: differences [R, m] are averaged over the folds of a repeat first."""
+    means = differences.mean(axis=1)
+    repeats = len(means)
+    error = means.std(ddof=1) / np.sqrt(repeats) if repeats > 1 else np.nan
+    return _interval(float(means.mean()), float(error), repeats - 1, not differences.any(), "paired t over repeats")
+
+
+def fixed_test_set(differences: np.ndarray, row_error: float, test_rows: int) -> Interval:
+    """Two sources of noise added up: trials (over repeats) and test rows (``row_standard_error``).
+
+    SE^2 = s_r^2 / R + SE_x^2, t with Satterthwaite's degrees of freedom (R - 1 and test rows - 1).
+    """
+    means = differences.mean(axis=1)
+    repeats = len(means)
+    trial = means.var(ddof=1) / repeats if repeats > 1 else np.nan
+    rows = row_error**2
+    total = trial + rows
+    freedom = total**2 / (trial**2 / (repeats - 1) + rows**2 / (test_rows - 1)) if total > 0 else repeats - 1
+    identical = not differences.any() and row_error == 0
+    return _interval(float(means.mean()), float(np.sqrt(total)), float(freedom), identical, "trials and test rows")
+
+
+def drawn_scores(truth: np.ndarray, predicted: np.ndarray, metric: str, classes: int, seed: int = 0) -> np.ndarray:
+    """Return the score over 500 bootstrap draws of the test rows, averaged over trials held fixed: float [draws].
+
+    truth int64 [N]; predicted labels [trials, N]; metric: one made of counts. The draws follow from the seed alone,
+    so that techniques meet the same rows. One matrix product of row counts [draws, N] with one-hot cells [N, C*C].
+    """
+    rng = np.random.default_rng(seed)
+    rows = len(truth)
+    cells = classes * classes
+    hot = np.zeros((len(predicted), rows, cells), dtype=np.float32)
+    for index, labels in enumerate(predicted):
+        hot[index, np.arange(rows), truth * classes + labels] = 1.0
+    found = []
+    for start in range(0, DRAWS, _BLOCK):
+        draws = min(_BLOCK, DRAWS - start)
+        counts = rng.multinomial(rows, np.full(rows, 1 / rows), draws).astype(np.float32)
+        matrices = (counts @ hot).reshape(len(hot), draws, classes, classes)
+        found.append(from_confusion(np.rint(matrices).astype(np.int64))[metric].mean(axis=0))
+    return np.concatenate(found)
+
+
+def row_standard_error(technique: np.ndarray, baseline: np.ndarray) -> float:
+    """Return the standard error over test rows of a difference, from the two techniques' ``drawn_scores``."""
+    return float((technique - baseline).std(ddof=1))
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Return Holm-adjusted p-values; NaNs stay NaN and do not count. Source: Holm 1979."""
+    p = np.asarray(p_values, dtype=float)
+    adjusted = np.full(len(p), np.nan)
+    tested = np.flatnonzero(~np.isnan(p))
+    order = tested[np.argsort(p[tested], kind="stable")]
+    running = np.maximum.accumulate((len(order) - np.arange(len(order))) * p[order])
+    adjusted[order] = np.minimum(running, 1.0)
+    return adjusted
+
+
+def false_discovery(p_values: np.ndarray) -> np.ndarray:
+    """Return Benjamini-Hochberg adjusted p-values (scipy's)."""
+    return stats.false_discovery_control(p_values)
+
+
+@functools.lru_cache(maxsize=4096)
+def detectable_in_standard_errors(freedom: float, family: int, power: float = POWER) -> float:
+    """Return the smallest true effect, in standard errors, found with ``power`` at Holm's strictest level.
+
+    Two-sided t at alpha / family; solved on the noncentral t distribution.
+    """
+    from scipy.optimize import brentq
+
+    critical = stats.t.ppf(1 - ALPHA / (2 * family), freedom)
+    high = 4.0 * (critical + 2.0)
+    while stats.nct.sf(critical, freedom, high) < power:
+        high *= 2
+    return float(brentq(lambda effect: stats.nct.sf(critical, freedom, effect) - power, 0.0, high, xtol=1e-4))
+
+
+def smallest_detectable(repeats: int, family: int, power: float = POWER) -> float:
+    """Return the smallest detectable effect in standard deviations of the repeat means' differences."""
+    return detectable_in_standard_errors(repeats - 1, family, power) / np.sqrt(repeats)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One of better, worse, equivalent, undecided; identical without a test; '' below full coverage.
+
+    sign: '+' or '-' where the (Holm-adjusted) difference is significant, whatever the word.
+    smallest_detectable: the effect that this many repeats find with 80 % power, in the metric's unit.
+    """
+
+    word: str
+    sign: str
+    p_holm: float
+    p_equivalence: float
+    smallest_detectable: float
+
+
+def verdicts(
+    intervals: Sequence[Interval], margin: float, better: Literal["higher", "lower"], complete: Sequence[bool]
+) -> list[Verdict]:
+    """Return the verdict on each technique of a family: every technique against the baseline, on one metric.
+
+    Equivalent: both one-sided tests at 5 %, Holm-adjusted, within +-margin; it takes precedence. Better or worse:
+    Holm-adjusted p below 5 %. A technique that is identical to the baseline is not tested and not counted.
+    """
+    direction = 1 if better == "higher" else -1
+    tested = [full and not one.identical for one, full in zip(intervals, complete, strict=True)]
+    p_holm = holm([one.p_value if use else np.nan for one, use in zip(intervals, tested, strict=True)])
+    within = [
+        max(one.p_one_sided(-margin, "above"), one.p_one_sided(margin, "below")) if use and one.standard_error > 0
+        else (float(abs(one.estimate) >= margin) if use and one.standard_error == 0 else np.nan)
+        for one, use in zip(intervals, tested, strict=True)
+    ]  # fmt: skip
+    p_within = holm(within)
+    family = max(1, sum(tested))
+    found = []
+    for one, full, difference_p, equivalence_p in zip(intervals, complete, p_holm, p_within, strict=True):
+        if not full:
+            found.append(Verdict("", "", np.nan, np.nan, np.nan))
+            continue
+        if one.identical:
+            found.append(Verdict("identical", "", np.nan, np.nan, 0.0))
+            continue
+        significant = difference_p < ALPHA
+        sign = ("+" if one.estimate > 0 else "-") if significant else ""
+        gain = one.estimate * direction > 0
+        word = "equivalent" if equivalence_p < ALPHA else ("better" if gain else "worse") if significant else "undecided"
+        known = np.isfinite(one.standard_error) and one.degrees_of_freedom > 0
+        effect = one.standard_error * detectable_in_standard_errors(one.degrees_of_freedom, family) if known else np.nan
+        found.append(Verdict(word, sign, float(difference_p), float(equivalence_p), float(effect)))
+    return found
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Per technique: 1 + the number significantly better, P(rank = 1), and the 90 % interval of its rank."""
+
+    rank: np.ndarray
+    first: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def ranks(scores: np.ndarray, better: np.ndarray, seed: int = 0, draws: int = 2000) -> Ranks:
+    """Rank techniques from repeat means (higher is better) [techniques, R].
+
+    better [techniques, techniques]: whether row is significantly better than column. Chances come from resampling
+    whole repeats, so that pairs stay pairs.
+    """
+    count, repeats = scores.shape
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(repeats, np.full(repeats, 1 / repeats), draws) / repeats
+    drawn = scores @ weights.T  # [techniques, draws]
+    order = np.round(drawn, 12)
+    place = np.stack([stats.rankdata(-order[:, draw], method="min") for draw in range(draws)], axis=1)
+    winners = place == 1
+    first = (winners / winners.sum(axis=0)).mean(axis=1)
+    low, high = np.quantile(place, (0.05, 0.95), axis=1, method="nearest") if count else (np.empty(0), np.empty(0))
+    return Ranks(1 + better.sum(axis=0), first, low.astype(int), high.astype(int))
