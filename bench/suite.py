@@ -2,8 +2,11 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,13 +18,18 @@ from bench.errors import UsageError, nearest, unknown
 from bench.metrics import METRICS
 from bench.recipe import Recipe, Technique, apply, combine
 from bench.splits import check_folds
-from bench.yamlfile import Node, load
+from bench.stages.base import Stage
+from bench.yamlfile import Node, load, shown
 
 BASELINE = "baseline"
 SUITES = Path("suites")
+RESERVED = ("baselines", "reference")  # folders of results/ that no run may write to
 SCORE_MARGIN = 0.01  # equivalence: absolute, for scores
 ERROR_MARGIN = 0.02  # equivalence: fraction of the baseline's, for errors
 SMOKE_STEPS = 40
+MOST_SEED = 2**63 - 1
+MOST_REPEATS, MOST_FOLDS, MOST_POINTS = 100_000, 1000, 10_000
+BINARY_METRICS = ("recall_at_fpr_1", "recall_at_fpr_5", "precision_top_day")
 SUITE_KEYS = (
     "question", "seed", "repeats", "folds", "folds_per_repeat", "budget", "equivalence", "datasets", "techniques",
 )  # fmt: skip
@@ -29,11 +37,17 @@ DATASET_KEYS = (
     "use", "name", "set", "recipe", "metric", "repeats", "folds", "folds_per_repeat", "equivalence", "optional",
 )  # fmt: skip
 TECHNIQUE_KEYS = ("use", "name", "set", "grid", "datasets")
+_DATASET_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # files are named by it
+_TECHNIQUE_LABEL = re.compile(r"[^,\[\]\x00-\x1f]+")  # what --filter can name
 
 
 @dataclass(frozen=True)
 class SuiteDataset:
-    """One dataset of a suite: its label, baseline recipe and protocol."""
+    """One dataset of a suite: its label, baseline recipe and protocol.
+
+    equivalence: half-width of the region of practical equivalence, absolute for scores, a fraction of the baseline's
+    for errors.
+    """
 
     label: str
     dataset: Dataset
@@ -64,7 +78,7 @@ class SuiteTechnique:
 
     def recipe(self, dataset: SuiteDataset) -> Recipe:
         """Return the recipe it makes of a dataset's baseline. Raises UsageError where changes contradict."""
-        return apply(apply(dataset.recipe, combine(self.parts, dataset.dataset.kind)), self.setting)
+        return with_settings(apply(dataset.recipe, combine(self.parts, dataset.dataset.kind)), self.setting)
 
 
 @dataclass(frozen=True)
@@ -89,78 +103,137 @@ class _Protocol:
     equivalence: float | None
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """A technique with the places that complaints about it carry: its entry, ``use``, and each setting."""
+
+    technique: SuiteTechnique
+    node: Node
+    use: Node
+    settings: Mapping[str, Node] = field(default_factory=dict)
+
+
+def with_settings(recipe: Recipe, setting: Mapping[str, Any], nodes: Mapping[str, Node] | None = None) -> Recipe:
+    """Return the recipe with settings from a file made, whole slots first.
+
+    ``nodes`` holds where each stands. Raises UsageError for a path or value that does not fit.
+    """
+    for path in sorted(setting, key=lambda path: path.count(".")):
+        with _placed(nodes[path] if nodes else None):
+            recipe = _with_setting(recipe, path, setting[path])
+    return recipe
+
+
+def _with_setting(recipe: Recipe, path: str, value: Any) -> Recipe:
+    """Return the recipe with one value from a file, which is never a stage; nothing at all empties a slot."""
+    slots = {slot.name: slot for slot in dataclasses.fields(recipe)}
+    if path in slots and not isinstance(getattr(recipe, path), (int, str)):
+        if value is None and slots[path].default in (None, ()) and path != "decide":
+            return dataclasses.replace(recipe, **{path: slots[path].default})
+        raise UsageError(f"'{path}' {_stage_sentence(path, getattr(recipe, path))}")
+    if value is None:
+        raise UsageError(f"'{path}' has no value")
+    return apply(recipe, {path: value})
+
+
+def _stage_sentence(slot: str, held: Any) -> str:
+    """Return what to write instead of a value for a slot that holds stages."""
+    for stage in held if isinstance(held, tuple) else (held,):
+        names = [f.name for f in dataclasses.fields(stage)] if isinstance(stage, Stage) else []
+        if names:
+            inside = f"{stage.kind}." if isinstance(held, tuple) else ""
+            return f"is a stage, not a value; set one of its fields, as in '{slot}.{inside}{names[0]}'"
+    return "is a stage, not a value; name a technique that fills it, then set the stage's fields"
+
+
 def find_suite(name: str) -> Path:
     """Return the file of a suite given by path, or by name in suites/. Raises UsageError where there is none."""
     path = Path(name)
-    if path.is_dir():
+    try:
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except OSError as error:
+        raise UsageError(f"{name}: cannot be read: {error.strerror}") from error
+    known = {file.stem: file for file in sorted(SUITES.glob("*.yaml"))}
+    if not is_file and name in known:
+        return known[name]
+    if is_folder:
         raise UsageError(f"{name}: is a directory; name a suite file, such as suites/imbalance.yaml")
     if path.exists():
         return path
-    known = {file.stem: file for file in sorted(SUITES.glob("*.yaml"))}
-    if name in known:
-        return known[name]
     there = f" Suites here: {', '.join(map(str, known.values()))}" if known else ""
-    raise UsageError(f"{name}: no such suite file{nearest(Path(name).stem, known)}.{there}")
+    raise UsageError(f"{name}: no such suite file{nearest(path.stem, known) or '.'}{there}")
 
 
-def load_suite(name: str) -> Suite:
+def load_suite(name: str | Path) -> Suite:
     """Read and check a suite. Raises UsageError, with its place, for the first thing that is wrong."""
-    path = find_suite(name)
+    path = find_suite(str(name))
     root = load(path)
     entries = root.mapping("a suite", SUITE_KEYS)
     for key in ("question", "seed", "datasets", "techniques"):
         if key not in entries:
             root.fail(f"the key '{key}' is missing")
+    if path.stem in RESERVED:
+        root.fail(f"a suite cannot be called '{path.stem}': results/{path.stem}/ holds other things; rename the file")
+    question = entries["question"].text("question")
+    seed = entries["seed"].whole("seed", 0, MOST_SEED)
     protocol = _protocol(entries)
-    datasets = _unique([(node, _dataset(node, protocol)) for node in entries["datasets"].sequence("datasets")], "dataset")
-    found = []
-    for node in entries["techniques"].sequence("techniques"):
-        found += [(node, technique) for technique in _techniques(node, [dataset.label for dataset in datasets])]
-    techniques = _unique(found, "technique")
-    if not any(technique.label == BASELINE for technique in techniques):
+    datasets = [(node, _dataset(node, protocol)) for node in entries["datasets"].sequence("datasets")]
+    _check_labels([(node, dataset.label) for node, dataset in datasets], "dataset")
+    labels = [dataset.label for _, dataset in datasets]
+    found = [e for node in entries["techniques"].sequence("techniques") for e in _techniques(node, labels)]
+    _check_labels([(entry.node, entry.technique.label) for entry in found], "technique")
+    if not any(entry.technique.label == BASELINE for entry in found):
         entries["techniques"].fail(f"the technique '{BASELINE}' is missing: everything is compared with it")
-    for node, technique in found:
-        for dataset in datasets:
-            if not technique.not_applicable(dataset):
-                _at(node, technique.recipe, dataset)
+    for entry in found:
+        for _, dataset in datasets:
+            _check_recipe(entry, dataset)
     return Suite(
         name=path.stem,
-        question=entries["question"].text("question"),
-        seed=entries["seed"].whole("seed", 0, 2**63 - 1),
-        datasets=datasets,
-        techniques=techniques,
+        question=question,
+        seed=seed,
+        datasets=tuple(dataset for _, dataset in datasets),
+        techniques=tuple(entry.technique for entry in found),
     )
 
 
-def _at(node: Node, call: Any, *arguments: Any) -> Any:
-    """Call; put the node's place before any complaint."""
+@contextmanager
+def _placed(node: Node | None, where: str = "") -> Iterator[None]:
+    """Put the node's place, if any, before a complaint from inside, and ``where`` after it."""
     try:
-        return call(*arguments)
+        yield
     except UsageError as error:
-        raise UsageError(f"{node.place}: {error}") from error
+        raise UsageError(f"{f'{node.place}: ' if node else ''}{error}{where}") from error
 
 
-def _unique(found: Sequence[tuple[Node, Any]], what: str) -> tuple[Any, ...]:
-    """Return the entries; complain of a label that stands twice."""
-    labels: dict[str, Node] = {}
-    for node, entry in found:
-        if entry.label in labels:
-            node.fail(
-                f"the {what} '{entry.label}' is given twice (first at {labels[entry.label].place}); "
-                "give one of them another name"
-            )
-        labels[entry.label] = node
-    return tuple(entry for _, entry in found)
+def _check_labels(found: Iterable[tuple[Node, str]], what: str) -> None:
+    """Complain of a label that stands twice."""
+    places: dict[str, str] = {}
+    for node, label in found:
+        if label in places:
+            node.fail(f"the {what} '{label}' is given twice (first at {places[label]}); give one of them another name")
+        places[label] = node.place
+
+
+def _check_recipe(entry: _Entry, dataset: SuiteDataset) -> None:
+    """Complain of a technique that contradicts itself, or of settings that do not fit, on one dataset."""
+    technique = entry.technique
+    if technique.not_applicable(dataset):
+        return
+    where = f" (on dataset '{dataset.label}')"
+    with _placed(entry.use, where):
+        recipe = apply(dataset.recipe, combine(technique.parts, dataset.dataset.kind))
+    with _placed(None, where):
+        with_settings(recipe, technique.setting, entry.settings)
 
 
 def _protocol(entries: Mapping[str, Node]) -> _Protocol:
     """Return what the suite says for all its datasets."""
-    folds = entries["folds"].whole("folds", 2, 1000) if "folds" in entries else 5
+    folds = entries["folds"].whole("folds", 2, MOST_FOLDS) if "folds" in entries else 5
     budget = entries["budget"].text("budget") if "budget" in entries else "steps"
     if budget not in ("steps", "epochs"):
         entries["budget"].fail(unknown("budget", budget, ("steps", "epochs")))
     return _Protocol(
-        repeats=entries["repeats"].whole("repeats", 1, 100_000) if "repeats" in entries else 5,
+        repeats=entries["repeats"].whole("repeats", 1, MOST_REPEATS) if "repeats" in entries else 5,
         folds=folds,
         folds_per_repeat=_per_repeat(entries, folds),
         budget="epochs" if budget == "epochs" else "steps",
@@ -169,74 +242,130 @@ def _protocol(entries: Mapping[str, Node]) -> _Protocol:
 
 
 def _per_repeat(entries: Mapping[str, Node], folds: int) -> int | None:
+    """Return how many folds each repeat trains, if said; at most all of them."""
     if "folds_per_repeat" not in entries:
         return None
     return entries["folds_per_repeat"].whole("folds_per_repeat", 1, folds)
 
 
+def _label(entries: Mapping[str, Node], default: str, pattern: re.Pattern[str], allowed: str) -> str:
+    """Return the entry's name, or the default."""
+    if "name" not in entries:
+        return default
+    label = entries["name"].text("name")
+    if not pattern.fullmatch(label):
+        entries["name"].fail(f"name must be made of {allowed}, got {label!r}")
+    return label
+
+
 def _dataset(node: Node, protocol: _Protocol) -> SuiteDataset:
     """Read one entry of ``datasets``: a name, or a mapping with ``use``."""
-    entries = {"use": node} if isinstance(node.value, str) else node.mapping("a dataset", DATASET_KEYS)
+    entries = node.mapping("a dataset", DATASET_KEYS) if isinstance(node.value, dict) else {"use": node}
     if "use" not in entries:
         node.fail("the key 'use' is missing: it names the dataset")
-    name = entries["use"].text("use")
+    name = entries["use"].text("a dataset")
     if name not in DATASETS:
         entries["use"].fail(unknown("dataset", name, DATASETS))
-    settings = entries["set"].mapping("set") if "set" in entries else {}
-    dataset: Dataset = _at(entries.get("set", node), create, name, {key: item.plain() for key, item in settings.items()})
-    recipe = _at(entries.get("recipe", node), apply, _budgeted(baseline(dataset), protocol), _changes(entries, "recipe"))
-    metric = entries["metric"].text("metric") if "metric" in entries else dataset.metric
-    fitting = [m.name for m in METRICS.values() if m.task == dataset.task]
-    if metric not in fitting:
-        entries["metric"].fail(f"{unknown('metric', metric, fitting)} (for {dataset.task})")
-    folds = entries["folds"].whole("folds", 2, 1000) if "folds" in entries else protocol.folds
-    _at(entries.get("folds", node), check_folds, dataset, folds)
-    per_repeat = _per_repeat(entries, folds) or min(protocol.folds_per_repeat or folds, folds)
+    label = _label(entries, name, _DATASET_LABEL, "letters, digits, '.', '_' and '-'")
+    dataset = _create(name, entries.get("set"), node)
+    changes = entries["recipe"].mapping("recipe") if "recipe" in entries else {}
+    recipe = with_settings(dataclasses.replace(baseline(dataset), budget=protocol.budget), _settings(changes), changes)
+    metric = _metric(entries["metric"], dataset) if "metric" in entries else dataset.metric
+    folds = entries["folds"].whole("folds", 2, MOST_FOLDS) if "folds" in entries else protocol.folds
+    with _placed(entries.get("folds", node)):
+        check_folds(dataset, folds)
     default = ERROR_MARGIN if METRICS[metric].better == "lower" else SCORE_MARGIN
     equivalence = entries["equivalence"].above_zero("equivalence") if "equivalence" in entries else protocol.equivalence
     return SuiteDataset(
-        label=entries["name"].text("name") if "name" in entries else name,
+        label=label,
         dataset=dataset,
         recipe=recipe,
         metric=metric,
         equivalence=equivalence or default,
-        repeats=entries["repeats"].whole("repeats", 1, 100_000) if "repeats" in entries else protocol.repeats,
+        repeats=entries["repeats"].whole("repeats", 1, MOST_REPEATS) if "repeats" in entries else protocol.repeats,
         folds=folds,
-        folds_per_repeat=per_repeat,
+        folds_per_repeat=_per_repeat(entries, folds) or min(protocol.folds_per_repeat or folds, folds),
         optional=entries["optional"].flag("optional") if "optional" in entries else False,
     )
 
 
-def _budgeted(recipe: Recipe, protocol: _Protocol) -> Recipe:
-    return dataclasses.replace(recipe, budget=protocol.budget)
+def _create(name: str, node: Node | None, entry: Node) -> Dataset:
+    """Return the dataset with the parameters of ``set``; a complaint carries the place of the parameter at fault."""
+    settings = node.mapping("set") if node else {}
+    fields = {f.name: f for f in dataclasses.fields(DATASETS[name])}
+    for key in settings:
+        if key not in fields and node:
+            node.fail_at_key(key, unknown(f"parameter of {name}", key, fields))
+    values = _settings(settings)
+    try:
+        return create(name, values)
+    except UsageError as error:
+        required = {key: value for key, value in values.items() if fields[key].default is dataclasses.MISSING}
+        alone = (key for key in settings if _complaint(name, {**required, key: values[key]}) == str(error))
+        place = next((settings[key].place for key in alone), (node or entry).place)
+        raise UsageError(f"{place}: {error}") from error
 
 
-def _changes(entries: Mapping[str, Node], key: str) -> dict[str, Any]:
-    """Return the dotted paths of ``set`` or ``recipe`` with their values."""
-    return {path: item.plain() for path, item in entries[key].mapping(key).items()} if key in entries else {}
+def _complaint(name: str, values: Mapping[str, Any]) -> str:
+    """Return what is wrong with a dataset's parameters, or an empty string."""
+    try:
+        create(name, values)
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
-def _techniques(node: Node, datasets: Sequence[str]) -> Iterator[SuiteTechnique]:
+def _metric(node: Node, dataset: Dataset) -> str:
+    """Return a metric that techniques can be ranked by on this dataset."""
+    metric = node.text("metric")
+    fitting = [one.name for one in METRICS.values() if one.task == dataset.task and one.name != "prevalence"]
+    if len(dataset.classes()) != 2:
+        fitting = [name for name in fitting if name not in BINARY_METRICS]
+    if dataset.division != "time":
+        fitting = [name for name in fitting if name != "precision_top_day"]
+    if metric in METRICS and metric not in fitting:
+        shape = f"{dataset.task} of {len(dataset.classes())} classes" if dataset.classes() else dataset.task
+        node.fail(f"the metric '{metric}' cannot rank {dataset.name} ({shape}). Valid: {', '.join(sorted(fitting))}")
+    if metric not in METRICS:
+        node.fail(unknown("metric", metric, fitting))
+    return metric
+
+
+def _settings(nodes: Mapping[str, Node]) -> dict[str, Any]:
+    """Return the plain values of ``set`` or ``recipe``."""
+    return {key: node.setting(f"'{key}'") for key, node in nodes.items()}
+
+
+def _techniques(node: Node, datasets: Sequence[str]) -> Iterator[_Entry]:
     """Read one entry of ``techniques``: a name, a list of names to combine, or a mapping with ``use``."""
     if not isinstance(node.value, dict):
         parts = _parts(node)
-        yield SuiteTechnique(" + ".join(part.name for part in parts), parts, {})
+        yield _Entry(SuiteTechnique(_joined(parts), parts, {}), node, node)
         return
     entries = node.mapping("a technique", TECHNIQUE_KEYS)
     if "use" not in entries:
         node.fail("the key 'use' is missing: it names one technique, or a list of them to combine")
     parts = _parts(entries["use"])
-    setting = _changes(entries, "set")
+    settings = entries["set"].mapping("set") if "set" in entries else {}
+    setting = _settings(settings)
     only = _only(entries["datasets"], datasets) if "datasets" in entries else None
-    grid = _grid(entries["grid"], parts) if "grid" in entries else {}
-    if grid and "name" in entries:
+    label = _label(entries, _joined(parts) + _bracketed(setting), _TECHNIQUE_LABEL, "anything but commas and brackets")
+    if label == BASELINE and (parts != (TECHNIQUES[BASELINE],) or setting or only is not None):
+        node.fail(f"only the plain recipe on all datasets can be called '{BASELINE}'; give this one another name")
+    if "grid" not in entries:
+        yield _Entry(SuiteTechnique(label, parts, setting, only), node, entries["use"], settings)
+        return
+    if "name" in entries:
         entries["name"].fail("a grid makes several techniques, which are named by their settings; leave 'name' out")
-    label = entries["name"].text("name") if "name" in entries else " + ".join(part.name for part in parts)
-    if setting and "name" not in entries:
-        label += _bracketed(setting)
-    for point in itertools.product(*grid.values()):
-        chosen = dict(zip(grid, point, strict=True))
-        yield SuiteTechnique(label + _bracketed(chosen), parts, {**setting, **chosen}, only)
+    for point in _grid(entries["grid"], parts, settings):
+        chosen = {path: item.value for path, item in point.items()}
+        technique = SuiteTechnique(_joined(parts) + _bracketed(setting | chosen), parts, setting | chosen, only)
+        yield _Entry(technique, node, entries["use"], {**settings, **point})
+
+
+def _joined(parts: Sequence[Technique]) -> str:
+    """Return the label of a combination."""
+    return " + ".join(part.name for part in parts)
 
 
 def _bracketed(setting: Mapping[str, Any]) -> str:
@@ -246,12 +375,12 @@ def _bracketed(setting: Mapping[str, Any]) -> str:
 
 def _parts(node: Node) -> tuple[Technique, ...]:
     """Return the catalogue's techniques that a name, or a list of names, stands for."""
-    parts = []
+    parts: list[Technique] = []
     for item in node.sequence("a combination") if isinstance(node.value, list) else [node]:
         name = item.text("a technique")
         if name not in TECHNIQUES:
             item.fail(unknown("technique", name, TECHNIQUES))
-        if TECHNIQUES[name] in parts:
+        if any(part.name == name for part in parts):
             item.fail(f"the technique '{name}' stands twice in one combination")
         parts.append(TECHNIQUES[name])
     return tuple(parts)
@@ -260,36 +389,67 @@ def _parts(node: Node) -> tuple[Technique, ...]:
 def _only(node: Node, datasets: Sequence[str]) -> tuple[str, ...]:
     """Return the labels that ``datasets`` restricts a technique to."""
     chosen = node.sequence("datasets")
-    for item in chosen:
-        if item.value not in datasets:
+    for index, item in enumerate(chosen):
+        if item.text("a dataset") not in datasets:
             item.fail(unknown("dataset of this suite", item.value, datasets))
-    return tuple(item.value for item in chosen)
+        if item.text("a dataset") in [earlier.text("a dataset") for earlier in chosen[:index]]:
+            item.fail(f"the dataset '{item.value}' stands twice in this list")
+    return tuple(item.text("a dataset") for item in chosen)
 
 
-def _grid(node: Node, parts: Sequence[Technique]) -> dict[str, tuple[Any, ...]]:
-    """Return the grid: dotted paths with the values to try, from the file or (``default``) the catalogue."""
-    if node.value == "default":
-        grid = {path: values for part in parts for path, values in part.grid.items()}
-        if not grid:
-            node.fail(f"{' + '.join(part.name for part in parts)} has no default grid; write one, such as {{path: [1, 2]}}")
-        return grid
-    grid = {}
-    for path, item in node.mapping("grid").items():
-        values = [one.plain() for one in item.sequence(f"the grid of '{path}'")]
-        if len({str(value) for value in values}) < len(values):
-            item.fail(f"the grid of '{path}' holds a value twice")
-        grid[path] = tuple(values)
-    return grid
+def _grid(node: Node, parts: Sequence[Technique], settings: Mapping[str, Node]) -> Iterator[dict[str, Node]]:
+    """Yield the points of a grid: dotted path -> value with its place, from the file or (``default``) the catalogue."""
+    if isinstance(node.value, str):
+        if node.value != "default":
+            node.fail(f"{unknown('grid', node.value, ('default',))}; or a mapping, such as {{loss.gamma: [1, 2]}}")
+        values = {path: [Node(v, node.place) for v in grid] for part in parts for path, grid in part.grid.items()}
+        if not values:
+            node.fail(f"{_joined(parts)} has no default grid; write one, such as {{loss.gamma: [1, 2]}}")
+    else:
+        values = {path: item.sequence(f"the grid of '{path}'") for path, item in node.mapping("a grid").items()}
+        if not values:
+            node.fail("a grid must name at least one path with the values to try")
+        _check_grid(node, values, settings)
+    if math.prod(map(len, values.values())) > MOST_POINTS:
+        node.fail(f"the grid has {math.prod(map(len, values.values()))} points; {MOST_POINTS} are the most")
+    for point in itertools.product(*values.values()):
+        yield dict(zip(values, point, strict=True))
+
+
+def _check_grid(node: Node, values: Mapping[str, Sequence[Node]], settings: Mapping[str, Node]) -> None:
+    """Complain of a path that is also under ``set``, and of values that are no plain ones or stand twice."""
+    for path, items in values.items():
+        if path in settings:
+            node.fail_at_key(path, f"'{path}' stands under both set and grid; leave one out")
+        for index, item in enumerate(items):
+            if isinstance(item.value, (dict, list)):
+                item.fail(f"the grid of '{path}' must hold plain values, got {shown(item)}")
+            if item.value in [earlier.value for earlier in items[:index]]:
+                item.fail(f"the grid of '{path}' holds the value {item.value!r} twice")
 
 
 def smoke(suite: Suite) -> Suite:
     """Return a suite of the same cells that takes under a minute: too short to conclude anything from."""
     datasets = []
     for one in suite.datasets:
-        small = dataclasses.replace(one.dataset, **one.dataset.smoke)  # type: ignore[arg-type]
         recipe = dataclasses.replace(one.recipe, steps=min(one.recipe.steps, SMOKE_STEPS))
+        small = _smaller(one)
         datasets.append(dataclasses.replace(one, dataset=small, recipe=recipe, repeats=2, folds_per_repeat=1))
     return dataclasses.replace(suite, name=f"{suite.name}-smoke", datasets=tuple(datasets))
+
+
+def _smaller(one: SuiteDataset) -> Dataset:
+    """Return the dataset at the size of a smoke run; as it is where its other parameters or folds forbid that."""
+    sizes = {
+        key: min(value, getattr(one.dataset, key)) if isinstance(value, (int, float)) else value
+        for key, value in one.dataset.smoke.items()
+    }
+    try:
+        small = dataclasses.replace(one.dataset, **sizes)
+        check_folds(small, one.folds)
+    except (ValueError, UsageError):
+        return one.dataset
+    return small
 
 
 def schema() -> dict[str, Any]:
@@ -322,7 +482,7 @@ def schema() -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "question": {"type": "string"},
-            "seed": {"type": "integer", "minimum": 0},
+            "seed": {"type": "integer", "minimum": 0, "maximum": MOST_SEED},
             "budget": {"enum": ["steps", "epochs"]},
             **protocol,
             "datasets": {"type": "array", "items": {"oneOf": [dataset["use"], long_form(dataset)]}, "minItems": 1},
