@@ -39,17 +39,23 @@ def _with(recipe: Recipe, **changes: object) -> Recipe:
 _SERIES = _with(
     _CLASSIFICATION,
     network=Lstm(units=32),
-    optimizer=AdamW(lr=1e-2, weight_decay=1e-2),
+    optimizer=AdamW(lr=3e-2, weight_decay=1e-1),
     updates=(ClipNorm(1.0),),
     batch_size=64,
     steps=400,
 )
 
 BASELINES: dict[str, Recipe] = {
-    "fraud": _CLASSIFICATION,
+    "fraud": _with(_CLASSIFICATION, optimizer=AdamW(lr=1e-2, weight_decay=1.0)),
     "sine": _with(_SERIES, loss=MeanSquaredError(), decide=None),
-    "sine-events": _with(_CLASSIFICATION, batch_size=128),
-    "digits": _with(_CLASSIFICATION, batch_size=64, steps=400),
+    "sine-events": _with(_CLASSIFICATION, network=Mlp(width=128, depth=2), optimizer=AdamW(lr=1e-2), batch_size=128),
+    "digits": _with(
+        _CLASSIFICATION,
+        network=Mlp(width=128, depth=2),
+        optimizer=AdamW(lr=1e-2, weight_decay=1e-1),
+        batch_size=64,
+        steps=400,
+    ),
 }
 TABLE_CLASSIFICATION = _with(_CLASSIFICATION, batch_size=128, steps=600)
 TABLE_REGRESSION = _with(TABLE_CLASSIFICATION, loss=MeanSquaredError(), decide=None)

@@ -3,6 +3,7 @@
 import ctypes
 import functools
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -14,13 +15,18 @@ import numpy as np
 
 @functools.cache
 def settle_process() -> None:
-    """One intra-op thread, large freed blocks stay with the process, and torch has taken its first step.
+    """One intra-op thread, bits that do not depend on alignment, large freed blocks kept, and a first step taken.
+
+    MKL's matrix products give other last bits for other alignments of their operands, so a trial's bits would depend
+    on its place in a stack; its AVX2 STRICT mode does not, at the same speed, on every processor that has AVX2. MKL
+    reads the setting at its first product.
 
     glibc hands large freed blocks back to the system, and every step would fault them in again, which about doubles
     a step. Set in-process, so that it holds inline, on this machine's workers and on remote ones.
     """
     import torch
 
+    os.environ.setdefault("MKL_CBWR", "AVX2,STRICT")
     torch.set_num_threads(1)
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
         mallopt = ctypes.CDLL(None).mallopt

@@ -194,10 +194,11 @@ def test_the_gradient_of_l2_is_twice_strength_times_weight_per_trial() -> None:
 def test_penalties_touch_weights_and_not_biases() -> None:
     for spec in (Mlp(width=4), Rnn(units=4), Gru(units=4)):
         network = spec.build((6, 1), context())
+        named = {id(p): name for name, p in network.named_parameters()}
         weights, others = network.split()
-        assert all(p.shape[1] > 1 for p in weights)
-        assert all(p.shape[1] == 1 for p in others)
-        assert len(weights) + len(others) == len(list(network.parameters()))
+        assert all("bias" not in named[id(p)] for p in weights)
+        assert all("bias" in named[id(p)] for p in others)
+        assert len(weights) + len(others) == len(named)
 
 
 def test_clipping_takes_one_norm_per_trial() -> None:

@@ -32,8 +32,8 @@ REPEATS, FOLDS = 8, 5
 GRIDS: dict[str, dict[str, tuple[Any, ...]]] = {
     "fraud": {
         "network.width": (32, 64, 128),
-        "optimizer.lr": (1e-3, 3e-3, 1e-2),
-        "optimizer.weight_decay": (1e-2, 1e-1, 1.0),
+        "optimizer.lr": (3e-3, 1e-2, 3e-2),
+        "optimizer.weight_decay": (1e-1, 1.0, 3.0),
         "steps": (400, 800),
     },
     "sine-events": {

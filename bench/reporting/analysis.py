@@ -1,9 +1,7 @@
-"""From a results folder to the numbers of a report: scores, paired differences, verdicts, ranks, cost.
+"""From stored trials to standings: what each technique scored, how it differs from the baseline, and how sure."""
 
-Nothing is drawn here. Everything follows from plan.json and the stored parts.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,321 +9,317 @@ import numpy as np
 
 from bench import statistics
 from bench.metrics import METRICS, per_class
+from bench.reporting.comparing import make_comparer
+from bench.reporting.trials import TRAIN, trial_table
 from bench.statistics import Interval, Verdict
-from bench.store import Store
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FEW_ROWS = 10  # classes with fewer distinct test rows are flagged
+    from bench.store import Store
+
+FEW_ROWS = 10  # below this many test rows, a class's scores are flagged
 
 
 @dataclass(frozen=True)
 class Standing:
-    """One technique on one dataset.
+    """How one technique did on one dataset. NaN and None where it was not, or not yet, measured.
 
-    score, train   mean test and training score over repeats; gap: how much better training looks than test
-    difference     technique minus baseline on the ranking metric, with its interval; None for the baseline itself
-    cost           CPU seconds (training and resampling) over the baseline's, same machine and stack size; else NaN
-    f1             per-class F1 [C] on test rows, pooled over the folds of a repeat, mean over repeats
-    done, planned  trials with scores, and trials planned; other: how the rest ended, by status, with a reason
+    score, train, gap: the ranking metric on test rows and on rows trained on, and how much better it is on the latter;
+    each is the mean over repeats of the mean over folds. difference: to the baseline, with its interval. class_f1 [C]: from
+    confusion matrices pooled over the folds of a repeat, then averaged over repeats. cost_ratio: training and
+    resampling seconds over the baseline's, on the same machine and stack size.
     """
 
     technique: str
     family: str
-    score: float
-    train: float
-    gap: float
-    metrics: dict[str, float]
-    difference: Interval | None
-    verdict: Verdict | None
-    rank: int
-    first: float
-    rank_low: int
-    rank_high: int
-    cost: float
-    steps: float
-    f1: np.ndarray
-    done: int
-    planned: int
-    other: dict[str, int]
-    reason: str
+    is_baseline: bool
     not_applicable: str
-    keys: tuple[str, ...] = ()
+    planned: int
+    done: int
+    statuses: Mapping[str, int]
+    reasons: tuple[str, ...]
+    training: str
+    rule: str
+    score: float = np.nan
+    train: float = np.nan
+    gap: float = np.nan
+    difference: Interval | None = None
+    verdict: Verdict | None = None
+    rank: int | None = None
+    p_first: float = np.nan
+    rank_low: int | None = None
+    rank_high: int | None = None
+    cost_ratio: float = np.nan
+    cost_seconds: float = np.nan
+    steps: float = np.nan
+    examples: float = np.nan
+    flops: float = np.nan
+    no_op: bool = False
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    class_f1: np.ndarray | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Return whether every planned trial is stored and scored."""
+        return self.planned > 0 and self.done == self.planned
+
+    @property
+    def word(self) -> str:
+        """Return the verdict in one word, or why there is none."""
+        if self.not_applicable:
+            return "not applicable"
+        if self.is_baseline:
+            return "baseline"
+        if self.verdict is not None and self.verdict.word:
+            return self.verdict.word
+        return "not compared" if self.complete and self.difference is None else "incomplete"
 
 
 @dataclass(frozen=True)
 class DatasetAnalysis:
-    """One dataset: its facts from the plan, and its standings, best first."""
+    """One dataset: its facts from the plan, the standings by rank, class supports [C] and its trials."""
 
     facts: Mapping[str, Any]
     standings: tuple[Standing, ...]
     support: np.ndarray
-    family: int
-    machines: tuple[str, ...]
+    margin: float
+    trials: "pd.DataFrame"
+
+    @property
+    def scored(self) -> tuple[Standing, ...]:
+        """Return the standings that have a score."""
+        return tuple(one for one in self.standings if one.done)
+
+    @property
+    def compared(self) -> tuple[Standing, ...]:
+        """Return the standings that have a difference to the baseline, the largest gain first."""
+        found = [(one.difference.estimate, one) for one in self.standings if one.difference is not None]
+        sign = -1 if self.higher else 1
+        return tuple(one for _, one in sorted(found, key=lambda pair: (sign * round(pair[0], 12), pair[1].technique)))
+
+    @property
+    def family(self) -> int:
+        """Return how many comparisons the p-values are adjusted over."""
+        return sum(one.word in ("better", "worse", "equivalent", "undecided") for one in self.standings)
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """Return the names of the processors that trained, sorted."""
+        return tuple(sorted(self.trials["machine"].dropna().unique()))
 
     @property
     def label(self) -> str:
-        """Return the dataset's label."""
+        """Return the dataset's label in the suite."""
         return self.facts["label"]
 
     @property
     def metric(self) -> str:
-        """Return the ranking metric's name."""
+        """Return the name of the ranking metric."""
         return self.facts["metric"]
 
     @property
-    def ranked(self) -> tuple[Standing, ...]:
-        """Return the standings that have a score."""
-        return tuple(one for one in self.standings if one.done)
+    def higher(self) -> bool:
+        """Return whether a higher score is better."""
+        return METRICS[self.metric].better == "higher"
+
+    @property
+    def baseline(self) -> Standing | None:
+        """Return the baseline's standing, if it is part of the plan."""
+        return next((one for one in self.standings if one.is_baseline), None)
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """A whole suite."""
+    """A suite's plan and the analysis of each of its datasets, in the suite's order."""
 
     plan: Mapping[str, Any]
     datasets: tuple[DatasetAnalysis, ...]
 
 
-@dataclass
-class _Cell:
-    """One technique's scored trials on one dataset, as arrays over (repeat, fold)."""
+def analyse(store: "Store") -> Analysis:
+    """Return the standings of every dataset of the stored plan; partial results give partial standings.
 
-    technique: Mapping[str, Any]
-    plan: Mapping[str, Any]
-    frame: "pd.DataFrame"
-    runs: "pd.DataFrame"
-    drawn: dict[tuple[str, ...], np.ndarray] = field(default_factory=dict)
-
-    @property
-    def complete(self) -> bool:
-        return len(self.frame) == len(self.plan["keys"]) > 0
-
-
-def analyse(store: Store) -> Analysis:
-    """Return the numbers of a report. Raises UsageError where there are no results."""
+    Raises UsageError where the folder holds no plan or a damaged file.
+    """
     plan = store.read_plan()
-    runs = store.runs().set_index("key", drop=False)
-    scores = store.scores()
-    by_part = {part: rows.set_index(["key", "rule"]) for part, rows in scores.groupby("part")}
-    return Analysis(plan, tuple(_dataset(store, plan, facts, runs, by_part) for facts in plan["datasets"]))
+    table = trial_table(plan, store)
+    cells: dict[str, list[Mapping[str, Any]]] = {}
+    for cell in plan["cells"]:
+        cells.setdefault(cell["dataset"], []).append(cell)
+    found = [
+        _dataset(plan, facts, cells[facts["label"]], table[table["dataset"] == facts["label"]], store)
+        for facts in plan["datasets"]
+        if facts["label"] in cells
+    ]
+    return Analysis(plan, tuple(found))
 
 
 def _dataset(
-    store: Store,
-    plan: Mapping[str, Any],
-    facts: Mapping[str, Any],
-    runs: "pd.DataFrame",
-    by_part: "Mapping[Any, pd.DataFrame]",
+    plan: Mapping[str, Any], facts: Mapping[str, Any], cells: list, table: "pd.DataFrame", store: "Store"
 ) -> DatasetAnalysis:
-    """Return one dataset's standings."""
-    techniques = {one["label"]: one for one in plan["techniques"]}
-    cells = [cell for cell in plan["cells"] if cell["dataset"] == facts["label"]]
-    held = [_cell(techniques[cell["technique"]], cell, runs, by_part) for cell in cells]
-    baseline = next((one for one in held if one.plan["technique"] == plan["baseline"]), None)
-    higher = METRICS[facts["metric"]].better == "higher"
-
-    others = [one for one in held if one is not baseline and len(one.frame)]
-    intervals = [_interval(store, facts, one, baseline) for one in others]
-    full = [bool(one.complete and baseline and baseline.complete) for one in others]
-    margin = _margin(facts, baseline)
-    words = statistics.verdicts(intervals, margin, METRICS[facts["metric"]].better, full)
-    by_label = {
-        one.plan["technique"]: (interval, word) for one, interval, word in zip(others, intervals, words, strict=True)
-    }
-    places = _ranks(store, facts, [one for one in held if one.complete], higher)
-    standings = [_standing(facts, one, baseline, by_label, places) for one in held]
-    standings.sort(key=lambda one: _order(one, higher))
-    counted = sum(not interval.identical and use for interval, use in zip(intervals, full, strict=True))
-    machines = tuple(sorted({str(name) for one in held for name in one.runs["machine"].unique()}))
-    return DatasetAnalysis(facts, tuple(standings), _support(held, facts), counted, machines)
-
-
-def _order(one: Standing, higher: bool) -> tuple[Any, ...]:
-    """Sort key: ranked ones first, by rank and score; then partial ones; then those without any score."""
-    score = -one.score if higher else one.score
-    complete = one.done == one.planned > 0
-    return (bool(one.not_applicable), one.done == 0, not complete, one.rank, score, one.technique)
-
-
-def _cell(
-    technique: Mapping[str, Any], cell: Mapping[str, Any], runs: "pd.DataFrame", by_part: "Mapping[Any, pd.DataFrame]"
-) -> _Cell:
-    """Return a cell's scored trials: test columns, and ``train``, the ranking metric on training rows."""
-    keys = [key for key in cell["keys"] if key in runs.index]
-    own = runs.loc[keys]
-    pairs = [(key, cell["rule"]) for key in keys]
-    test, train = by_part.get("test"), by_part.get("train")
-    if test is None or train is None:
-        return _Cell(technique, cell, own.iloc[:0].assign(train=[]), own)
-    pairs = [pair for pair in pairs if pair in test.index and runs.at[pair[0], "status"] == "ok"]
-    frame = test.loc[pairs].reset_index()
-    place = dict(zip(cell["keys"], cell["repeat_fold"], strict=True))
-    frame["repeat"] = [place[key][0] for key in frame["key"]]
-    frame["fold"] = [place[key][1] for key in frame["key"]]
-    trained = train.loc[pairs].reset_index()
-    for name in METRICS:
-        frame[f"train {name}"] = trained[name].to_numpy()
-    return _Cell(technique, cell, frame, own)
-
-
-def _paired(one: _Cell, other: _Cell, metric: str) -> "pd.DataFrame":
-    """Return differences one - other on the (repeat, fold) that both have, as a frame with both keys."""
-    joined = one.frame.merge(other.frame, on=["repeat", "fold"], suffixes=("", " other"))
-    joined["difference"] = joined[metric] - joined[f"{metric} other"]
-    return joined.sort_values(["repeat", "fold"])
-
-
-def _interval(store: Store, facts: Mapping[str, Any], one: _Cell, other: _Cell | None) -> Interval:
-    """Return the interval of the difference one - other by the method that the data's repeats call for."""
+    """Return the analysis of one dataset."""
     metric = facts["metric"]
-    empty = Interval(*[float("nan")] * 8, False, "no pairs")
-    if other is None or not len(other.frame):
-        return empty
-    pairs = _paired(one, other, metric)
-    if not len(pairs):
-        return empty
-    means = pairs.groupby("repeat")["difference"].mean().to_numpy()[:, None]
-    if facts["repeats"] == "independent":
-        return statistics.independent_repeats(means)
-    if not facts["has_test"]:
-        rows = one.runs.loc[pairs["key"], ["rows_test", "rows_train", "rows_own"]]
-        return statistics.nadeau_bengio(
-            pairs["difference"].to_numpy(), float((rows["rows_test"] / rows["rows_own"]).mean())
+    applicable = [cell for cell in cells if not cell["not_applicable"]]
+    frames = {cell["technique"]: table[table["technique"] == cell["technique"]] for cell in applicable}
+    done = {name: frame[(frame["status"] == "ok") & frame[metric].notna()] for name, frame in frames.items()}
+    baseline = done.get(plan["baseline"])
+    families = {one["label"]: one["family"] for one in plan["techniques"]}
+    measured = {name: _measured(frame, baseline, facts) for name, frame in done.items()}
+    if applicable:
+        compared = _compared(plan["baseline"], facts, done, frames, applicable, store, measured)
+        for name, found in compared.items():
+            measured[name] |= found
+    standings = [
+        Standing(
+            technique=cell["technique"],
+            family=families.get(cell["technique"], ""),
+            is_baseline=cell["technique"] == plan["baseline"],
+            not_applicable=cell["not_applicable"],
+            planned=len(cell["keys"]),
+            done=len(done.get(cell["technique"], ())),
+            training=cell["training"] or "",
+            rule=cell["rule"] or "",
+            **_statuses(frames.get(cell["technique"]), metric),
+            **measured.get(cell["technique"], {}),
         )
-    if METRICS[metric].kind != "count":
-        return Interval(float(means.mean()), *[float("nan")] * 7, False, "no interval for a ranking on a fixed test set")
-    rows = int(one.runs.loc[pairs["key"].iloc[0], "rows_test"])
-    return statistics.fixed_test_set(means, _row_error(store, facts, one, other, pairs), rows)
+        for cell in cells
+    ]
+    sign = -1 if METRICS[metric].better == "higher" else 1
+    order = sorted(standings, key=lambda one: _place(one, sign))
+    base = measured.get(plan["baseline"], {}).get("score", np.nan)
+    return DatasetAnalysis(facts, tuple(order), _support(done, facts), _margin(facts, base), table)
 
 
-def _row_error(store: Store, facts: Mapping[str, Any], one: _Cell, other: _Cell, pairs: "pd.DataFrame") -> float:
-    """Return the standard error over the test rows of a fixed test set, from the stored test labels."""
-    drawn = []
-    for cell, column in ((one, "key"), (other, "key other")):
-        keys = tuple(pairs[column])
-        if keys not in cell.drawn:
-            truth, _ = store.truth(str(cell.runs.loc[keys[0], "truth"]))
-            labels = np.stack([store.labels[key, cell.plan["rule"]] for key in keys])
-            cell.drawn[keys] = statistics.drawn_scores(truth, labels, facts["metric"], len(facts["classes"]))
-        drawn.append(cell.drawn[keys])
-    return statistics.row_standard_error(*drawn)
+def _place(one: Standing, sign: int) -> tuple:
+    """Return what a standing is sorted by: ranked ones first, then by score; not applicable ones last."""
+    unscored = not np.isfinite(one.score)
+    rank = 10**6 if one.rank is None else one.rank
+    return bool(one.not_applicable), unscored, rank, 0.0 if unscored else sign * round(one.score, 12), one.technique
 
 
-def _margin(facts: Mapping[str, Any], baseline: _Cell | None) -> float:
+def _margin(facts: Mapping[str, Any], baseline: float) -> float:
     """Return the half-width of the region of practical equivalence, in the metric's unit."""
-    if METRICS[facts["metric"]].better == "higher":
-        return facts["equivalence"]
-    score = baseline.frame[facts["metric"]].mean() if baseline is not None and len(baseline.frame) else np.nan
-    return facts["equivalence"] * float(score)
+    relative = METRICS[facts["metric"]].better == "lower"
+    return float(facts["equivalence"] * (baseline if relative else 1.0))
 
 
-def _ranks(
-    store: Store, facts: Mapping[str, Any], cells: Sequence[_Cell], higher: bool
-) -> dict[str, tuple[int, float, int, int]]:
-    """Return (rank, P(rank 1), low, high) per technique with full coverage. All pairs are tested, Holm-adjusted."""
-    if len(cells) < 2:
-        return {one.plan["technique"]: (1, 1.0, 1, 1) for one in cells}
-    sign = 1 if higher else -1
-    pairs = [(a, b) for a in range(len(cells)) for b in range(a)]
-    intervals = [_interval(store, facts, cells[a], cells[b]) for a, b in pairs]
-    p = statistics.holm([interval.p_value for interval in intervals])
-    better = np.zeros((len(cells), len(cells)), dtype=bool)
-    for (a, b), interval, adjusted in zip(pairs, intervals, p, strict=True):
-        if adjusted < statistics.ALPHA:
-            better[(a, b) if interval.estimate * sign > 0 else (b, a)] = True
-    means = np.stack([one.frame.groupby("repeat")[facts["metric"]].mean().to_numpy() for one in cells])
-    found = statistics.ranks(sign * means, better)
-    return {
-        one.plan["technique"]: (
-            int(found.rank[index]), float(found.first[index]), int(found.low[index]), int(found.high[index])
-        )
-        for index, one in enumerate(cells)
-    }  # fmt: skip
+def _statuses(frame: "pd.DataFrame | None", metric: str) -> dict[str, Any]:
+    """Return how the planned trials of a cell ended, and the distinct reasons of those that did not end well."""
+    if frame is None:
+        return {"statuses": {}, "reasons": ()}
+    counts = Counter(frame["status"])
+    unwell = frame[~frame["status"].isin(["ok", "missing", "unscored"])]
+    reasons = [f"{count} x {reason}" for reason, count in sorted(Counter(unwell["reason"]).items())]
+    undefined = int(((frame["status"] == "ok") & frame[metric].isna()).sum())
+    if undefined:
+        reasons.append(f"{undefined} x {METRICS[metric].title} is undefined on the test rows")
+    return {"statuses": dict(sorted(counts.items())), "reasons": tuple(reasons)}
 
 
-def _standing(
-    facts: Mapping[str, Any],
-    one: _Cell,
-    baseline: _Cell | None,
-    by_label: Mapping[str, tuple[Interval, Verdict]],
-    places: Mapping[str, tuple[int, float, int, int]],
-) -> Standing:
-    """Return one technique's standing."""
+def _mean(frame: "pd.DataFrame", column: str) -> float:
+    """Return the mean over repeats of the mean over folds."""
+    return float(frame.groupby("repeat")[column].mean().mean())
+
+
+def _measured(done: "pd.DataFrame", baseline: "pd.DataFrame | None", facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the means of one cell's scored trials."""
+    if done.empty:
+        return {}
     metric = facts["metric"]
-    sign = 1 if METRICS[metric].better == "higher" else -1
-    label = one.plan["technique"]
-    frame = one.frame
-    by_repeat = frame.groupby("repeat") if len(frame) else None
-    means = {name: _mean(by_repeat, name) for name in METRICS} if by_repeat is not None else {}
-    score = means.get(metric, np.nan)
-    train = _mean(by_repeat, f"train {metric}") if by_repeat is not None else np.nan
-    interval, verdict = by_label.get(label, (None, None))
-    rank, first, low, high = places.get(label, (10**6, np.nan, 0, 0))
-    unwell = one.runs[one.runs["status"] != "ok"]
-    return Standing(
-        technique=label,
-        family=one.technique["family"],
-        score=score,
-        train=train,
-        gap=sign * (train - score),
-        metrics=means,
-        difference=interval,
-        verdict=verdict,
-        rank=rank,
-        first=first,
-        rank_low=low,
-        rank_high=high,
-        cost=_cost(one, baseline),
-        steps=float(one.runs["steps"].mean()) if len(one.runs) else np.nan,
-        f1=_f1(frame, facts),
-        done=len(frame),
-        planned=len(one.plan["keys"]),
-        other={str(status): int(count) for status, count in unwell["status"].value_counts().sort_index().items()},
-        reason=str(unwell["reason"].iloc[0]) if len(unwell) else "",
-        not_applicable=one.plan["not_applicable"],
-        keys=tuple(frame["key"]) if len(frame) else (),
-    )
+    score, train = _mean(done, metric), _mean(done, TRAIN + metric)
+    higher = METRICS[metric].better == "higher"
+    defined = [name for name, one in METRICS.items() if one.task == facts["task"] and done[name].notna().any()]
+    return {
+        "score": score,
+        "train": train,
+        "gap": train - score if higher else score - train,
+        "cost_ratio": np.nan if baseline is None else _cost_ratio(done, baseline),
+        "cost_seconds": float(_cost(done).mean()),
+        "steps": float(done["steps"].mean()),
+        "examples": float(done["examples"].mean()),
+        "flops": float(done["flops"].mean()),
+        "no_op": bool(done["no_op"].astype(bool).all()),
+        "metrics": {name: _mean(done, name) for name in defined},
+        "class_f1": _class_scores(done, facts)[0] if facts["task"] == "classification" else None,
+    }
 
 
-def _mean(by_repeat: Any, name: str) -> float:
-    """Return the mean over repeats of the mean over a repeat's folds."""
-    return float(by_repeat[name].mean().mean())
+def _cost(frame: "pd.DataFrame") -> "pd.Series":
+    return frame["cpu_seconds"] + frame["resample_seconds"]
 
 
-def _cost(one: _Cell, baseline: _Cell | None) -> float:
-    """Return the ratio of mean CPU seconds to the baseline's, over trials of the same machine and stack size."""
-    if baseline is None or not len(one.runs) or not len(baseline.runs):
-        return float("nan")
-    ours, theirs = (
-        cell.runs[cell.runs["status"] == "ok"]
-        .assign(seconds=lambda frame: frame["cpu_seconds"] + frame["resample_seconds"])
-        .groupby(["machine", "stack"])["seconds"]
-        .mean()
-        for cell in (one, baseline)
-    )
-    shared = ours.index.intersection(theirs.index)
-    return float(ours[shared].sum() / theirs[shared].sum()) if len(shared) else float("nan")
+def _cost_ratio(done: "pd.DataFrame", baseline: "pd.DataFrame") -> float:
+    """Return the mean cost of a trial over the baseline's, among trials of the same machine and stack size."""
+    where = ["machine", "stack"]
+    base = baseline.assign(cost=_cost(baseline)).groupby(where)["cost"].mean()
+    own = done.assign(cost=_cost(done)).groupby(where)["cost"].agg(["sum", "count"])
+    shared = own.index.intersection(base.index)
+    expected = (own.loc[shared, "count"] * base.loc[shared]).sum()
+    return float(own.loc[shared, "sum"].sum() / expected) if len(shared) and expected > 0 else np.nan
 
 
-def _f1(frame: "pd.DataFrame", facts: Mapping[str, Any]) -> np.ndarray:
-    """Return per-class F1 [C]: confusion matrices pooled over the folds of a repeat, then the mean over repeats."""
+def _class_scores(done: "pd.DataFrame", facts: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Return F1 and support [C] of each class, means over repeats of what is pooled over the folds of a repeat.
+
+    Support counts distinct rows: the folds of a repeat share the test rows of a dataset that has its own.
+    """
     classes = len(facts["classes"])
-    if not classes or not len(frame):
-        return np.full(classes, np.nan)
-    matrices = np.stack(frame["confusion"].to_list()).reshape(-1, classes, classes)
-    pooled = [matrices[rows].sum(axis=0) for rows in frame.groupby("repeat").indices.values()]
-    return per_class(np.stack(pooled)).f1.mean(axis=0)
+    scores, supports = [], []
+    for _, frame in done.groupby("repeat"):
+        matrices = np.array(frame["confusion"].tolist(), dtype=np.int64).reshape(-1, classes, classes)
+        each = per_class(matrices.sum(axis=0))
+        scores.append(each.f1)
+        supports.append(each.support / (len(frame) if facts["has_test"] else 1))
+    return np.mean(scores, axis=0), np.mean(supports, axis=0)
 
 
-def _support(cells: Sequence[_Cell], facts: Mapping[str, Any]) -> np.ndarray:
-    """Return the distinct test rows of each class in one repeat (mean over repeats)."""
-    classes = len(facts["classes"])
-    for one in cells:
-        if classes and len(one.frame):
-            matrices = np.stack(one.frame["confusion"].to_list()).reshape(-1, classes, classes).sum(axis=2)
-            rows = one.frame.groupby("repeat").indices.values()
-            pooled = [matrices[index].mean(axis=0) if facts["has_test"] else matrices[index].sum(axis=0) for index in rows]
-            return np.mean(pooled, axis=0)
-    return np.zeros(classes)
+def _support(done: "Mapping[str, pd.DataFrame]", facts: Mapping[str, Any]) -> np.ndarray:
+    """Return the test rows of each class [C], from the first technique with trials; empty for a regression."""
+    if facts["task"] == "classification":
+        for frame in done.values():
+            if len(frame):
+                return _class_scores(frame, facts)[1]
+    return np.zeros(len(facts["classes"]))
+
+
+def _compared(
+    baseline: str,
+    facts: Mapping[str, Any],
+    done: "Mapping[str, pd.DataFrame]",
+    frames: "Mapping[str, pd.DataFrame]",
+    cells: list,
+    store: "Store",
+    measured: Mapping[str, Mapping[str, Any]],
+) -> dict[str, dict[str, Any]]:
+    """Return each technique's interval, verdict and rank."""
+    names = list(done)
+    places = [tuple(place) for place in cells[0]["repeat_fold"]]
+    complete = [len(done[name]) == len(frames[name]) > 0 for name in names]
+    comparer = make_comparer(facts, done, places, store)
+    metric = METRICS[facts["metric"]]
+    found: dict[str, dict[str, Any]] = {name: {} for name in names}
+    if baseline in names:
+        base = names.index(baseline)
+        others = [index for index in range(len(names)) if index != base]
+        intervals = {index: comparer.interval(index, base) for index in others}
+        judged = [index for index in others if intervals[index] is not None]
+        margin = _margin(facts, measured[baseline].get("score", np.nan))
+        words = statistics.verdicts(
+            [one for index in judged if (one := intervals[index]) is not None],
+            margin,
+            metric.better,
+            [complete[index] and complete[base] for index in judged],
+        )
+        for index, verdict in zip(judged, words, strict=True):
+            found[names[index]] |= {"difference": intervals[index], "verdict": verdict}
+    if any(complete):
+        ranks = comparer.ranks(complete, metric.better == "higher")
+        for place, index in enumerate(np.flatnonzero(complete)):
+            found[names[index]] |= {
+                "rank": int(ranks.rank[place]),
+                "p_first": float(ranks.first[place]),
+                "rank_low": int(ranks.low[place]),
+                "rank_high": int(ranks.high[place]),
+            }
+    return found

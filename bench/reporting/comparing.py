@@ -1,0 +1,117 @@
+"""Which interval follows from how a dataset's data repeat, and how techniques stand against each other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench import statistics
+from bench.metrics import METRICS
+from bench.statistics import DRAWS, Interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.store import Store
+
+
+@dataclass(frozen=True)
+class Comparer:
+    """Scores of all techniques on the planned cells of one dataset, and what turns their differences to intervals.
+
+    values [techniques, cells], NaN where a trial is not there; repeat [cells]; row_draws [techniques, draws] or None:
+    bootstrapped scores averaged over trials; ratio: rows tested over rows trained on.
+    """
+
+    method: str
+    names: tuple[str, ...]
+    values: np.ndarray
+    repeat: np.ndarray
+    ratio: float
+    row_draws: np.ndarray | None
+    test_rows: int
+
+    def interval(self, one: int, other: int) -> Interval | None:
+        """Return the interval of technique ``one`` minus ``other``, or None where no cell has both."""
+        both = np.isfinite(self.values[one]) & np.isfinite(self.values[other])
+        if not both.any():
+            return None
+        differences = self.values[one, both] - self.values[other, both]
+        if self.method == "folds":
+            return statistics.nadeau_bengio(differences, self.ratio)
+        means = _means(differences, self.repeat[both])[:, None]
+        if self.method == "independent":
+            return statistics.independent_repeats(means)
+        return statistics.fixed_test_set(means, self._row_error(one, other, differences), self.test_rows)
+
+    def _row_error(self, one: int, other: int, differences: np.ndarray) -> float:
+        """Return the standard error over test rows; NaN where the metric is not made of counts and anything differs."""
+        if self.row_draws is None:
+            return np.nan if differences.any() else 0.0
+        return statistics.row_standard_error(self.row_draws[one], self.row_draws[other])
+
+    def ranks(self, complete: Sequence[bool], higher: bool) -> statistics.Ranks:
+        """Return the ranks of the complete techniques.
+
+        A technique ranks below those that are significantly better, Holm-adjusted over all that are compared with it.
+        """
+        chosen = np.flatnonzero(complete)
+        direction = 1 if higher else -1
+        scores = np.array([_means(self.values[index], self.repeat) for index in chosen]) * direction
+        better = np.zeros((len(chosen), len(chosen)), dtype=bool)
+        for column, other in enumerate(chosen):
+            found = [self.interval(int(one), int(other)) if one != other else None for one in chosen]
+            p = [np.nan if one is None or one.identical else one.p_value for one in found]
+            gains = [one is not None and one.estimate * direction > 0 for one in found]
+            better[:, column] = (statistics.holm(p) < statistics.ALPHA) & np.array(gains)
+        return statistics.ranks(scores.reshape(len(chosen), -1), better)
+
+
+def _means(values: np.ndarray, repeat: np.ndarray) -> np.ndarray:
+    """Return the mean over the folds of each repeat that is there."""
+    _, which = np.unique(repeat, return_inverse=True)
+    return np.bincount(which, values) / np.bincount(which)
+
+
+def make_comparer(facts: Mapping[str, Any], done: "Mapping[str, pd.DataFrame]", places: list, store: "Store") -> Comparer:
+    """Return what compares the techniques of one dataset.
+
+    facts: the dataset's entry of the plan; done: per technique its scored trials; places: planned (repeat, fold).
+    """
+    import pandas as pd
+
+    metric = facts["metric"]
+    index = pd.MultiIndex.from_tuples(places, names=["repeat", "fold"])
+    values = np.array([frame.set_index(["repeat", "fold"])[metric].reindex(index) for frame in done.values()], dtype=float)
+    trials = pd.concat(done.values())
+    if facts["repeats"] == "independent":
+        method = "independent"
+    else:
+        method = "test set" if facts["has_test"] else "folds"
+    counted = facts["task"] == "classification" and METRICS[metric].kind == "count"
+    draws = _row_draws(done, trials, metric, len(facts["classes"]), store) if method == "test set" and counted else None
+    rows = int(trials["rows_test"].max()) if len(trials) else 0
+    ratio = float(trials["rows_test"].mean() / trials["rows_own"].mean()) if len(trials) else np.nan
+    repeat = np.array([place[0] for place in places], dtype=int)
+    return Comparer(method, tuple(done), values.reshape(len(done), len(places)), repeat, ratio, draws, rows)
+
+
+def _row_draws(
+    done: "Mapping[str, pd.DataFrame]", trials: "pd.DataFrame", metric: str, classes: int, store: "Store"
+) -> np.ndarray | None:
+    """Return each technique's scores [techniques, draws] on bootstrap draws of the test rows, NaN where it has none.
+
+    None where predictions are not stored, or where trials were tested on different rows.
+    """
+    digests = trials["truth"].unique()
+    pairs = {name: list(zip(frame["key"], frame["rule"], strict=True)) for name, frame in done.items()}
+    if len(digests) != 1 or any(pair not in store.labels for held in pairs.values() for pair in held):
+        return None
+    truth, _ = store.truth(digests[0])
+    draws = np.full((len(done), DRAWS), np.nan)
+    for index, held in enumerate(pairs.values()):
+        if held:
+            predicted = np.array([store.labels[pair] for pair in held], dtype=np.int64)
+            draws[index] = statistics.drawn_scores(truth, predicted, metric, classes)
+    return draws

@@ -1,0 +1,189 @@
+"""A results folder made without training: planted effects, known truth, every tier but the logits."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.keys import digest
+from bench.metrics import METRICS, confusion, from_confusion
+from bench.store import Store
+
+CLASSES = ("upper", "lower", "middle", "rare")
+SHARES = (0.5, 0.3, 0.19, 0.01)
+ROWS = 500
+
+
+@dataclass(frozen=True)
+class World:
+    """What is planted: per technique, how much its accuracy (or its RMSE, in percent) differs from the baseline's."""
+
+    effects: dict[str, float]
+    datasets: tuple[str, ...] = ("generator", "fixed-test", "folds", "errors")
+    repeats: int = 6
+    folds: int = 2
+    not_applicable: tuple[tuple[str, str], ...] = ()
+    statuses: dict[tuple[str, str, int, int], str] = field(default_factory=dict)
+    same_training: tuple[str, ...] = ()
+    seed: int = 7
+    noise: float = 0.02
+
+    def facts(self, label: str) -> dict[str, Any]:
+        """Return the dataset's entry of the plan."""
+        regression = label == "errors"
+        return {
+            "label": label, "name": label, "task": "regression" if regression else "classification", "kind": "table",
+            "repeats": "independent" if label in ("generator", "errors") else "fixed",
+            "has_test": label != "folds", "classes": [] if regression else list(CLASSES),
+            "class_counts": None if regression else [int(4000 * share) for share in SHARES],
+            "metric": "rmse" if regression else "macro_f1", "equivalence": 0.02 if regression else 0.01,
+            "folds": 5, "folds_per_repeat": self.folds, "repeat_count": self.repeats, "parameters": {"name": label},
+        }  # fmt: skip
+
+    @property
+    def places(self) -> list[tuple[int, int]]:
+        return [(repeat, fold) for repeat in range(self.repeats) for fold in range(self.folds)]
+
+    def training(self, dataset: str, technique: str) -> str:
+        shared = "baseline" if technique in self.same_training else technique
+        return digest({"dataset": dataset, "technique": shared})
+
+    def key(self, dataset: str, technique: str, repeat: int, fold: int) -> str:
+        return digest({"training": self.training(dataset, technique), "repeat": repeat, "fold": fold})
+
+    def rule(self, dataset: str, technique: str) -> str:
+        return "" if dataset == "errors" else digest(technique if technique in self.same_training else "argmax")
+
+    def plan(self) -> dict[str, Any]:
+        """Return the plan of this world."""
+        left_out = set(self.not_applicable)
+        return {
+            "suite": "synthetic", "question": "Which planted effect is found?", "seed": self.seed,
+            "baseline": "baseline",
+            "datasets": [self.facts(label) for label in self.datasets],
+            "techniques": [
+                {"label": name, "family": "planted", "claim": f"shifts by {effect}", "source": "none",
+                 "parts": [name], "setting": {}}
+                for name, effect in self.effects.items()
+            ],
+            "cells": [
+                {"dataset": label, "technique": name, "training": None, "rule": "", "not_applicable": "it must not",
+                 "keys": [], "repeat_fold": []}
+                if (label, name) in left_out
+                else {"dataset": label, "technique": name, "training": self.training(label, name),
+                      "rule": self.rule(label, name), "not_applicable": "",
+                      "keys": [self.key(label, name, *place) for place in self.places],
+                      "repeat_fold": [list(place) for place in self.places]}
+                for label in self.datasets
+                for name in self.effects
+            ],
+        }  # fmt: skip
+
+
+def write(path: Path, world: World) -> Store:
+    """Write a world's plan and parts, and return the store."""
+    store = Store(path)
+    store.writable()
+    store.write_plan(world.plan())
+    left_out = set(world.not_applicable)
+    part = 0
+    for dataset in world.datasets:
+        for name in world.effects:
+            if (dataset, name) not in left_out:
+                _write_cell(store, world, dataset, name, part)
+                part += 1
+    return store
+
+
+def _write_cell(store: Store, world: World, dataset: str, name: str, part: int) -> None:
+    runs, scores, labels, truths = [], [], [], {}
+    for repeat, fold in world.places:
+        status = world.statuses.get((dataset, name, repeat, fold), "ok")
+        if status == "missing":
+            continue
+        key = world.key(dataset, name, repeat, fold)
+        run = _run(world, dataset, name, repeat, fold, status)
+        if status == "ok":
+            made = _regression(world, name, repeat, fold) if dataset == "errors" else None
+            if made is None:
+                truth, score, predicted = _classification(world, dataset, name, repeat, fold)
+                run["truth"] = digest(truth.tolist())
+                truths[run["truth"]] = {"target": truth, "day": None}
+                labels.append({"key": key, "rule": world.rule(dataset, name), "predicted": predicted, "values": []})
+            else:
+                score = made
+            common = {"key": key, "rule": world.rule(dataset, name), "rows": ROWS}
+            better = {metric: value - 0.05 for metric, value in score.items() if metric in ("rmse", "mae")}
+            train = {metric: min(1.0, value + 0.03) for metric, value in score.items() if metric in METRICS} | better
+            scores += [{**common, "part": "test", **score}, {**common, "part": "train", **train, "confusion": []}]
+        if name not in world.same_training:
+            runs.append(run)
+    store.write(f"{part:06d}-{name}", runs, scores, labels, [], truths)
+
+
+def _run(world: World, dataset: str, name: str, repeat: int, fold: int, status: str) -> dict[str, Any]:
+    rng = np.random.default_rng([len(name), repeat, fold])
+    return {
+        "key": world.key(dataset, name, repeat, fold), "training": world.training(dataset, name), "dataset": dataset,
+        "technique": name, "repeat": repeat, "fold": fold, "replica": 0, "status": status,
+        "reason": "" if status == "ok" else f"it was made to be {status}", "no_op": False, "steps": 300,
+        "stop_step": 300, "examples": 300 * 64, "flops": 1e9, "cpu_seconds": 0.3 * rng.uniform(0.9, 2.0),
+        "resample_seconds": 0.01, "prepare_seconds": 0.02, "evaluate_seconds": 0.02, "score_seconds": 0.01,
+        "stack": 20, "rows_train": 1600, "rows_own": 1600, "rows_validation": 400, "rows_test": ROWS, "truth": "",
+        "fingerprint": "f", "seen_prior": list(SHARES), "validation_prior": list(SHARES),
+        "target_prior": list(SHARES), "curve_step": [100, 200, 300], "curve_train": [1.0, 0.7, 0.5],
+        "curve_validation": [1.1, 0.8, 0.7], "machine": "a processor", "device": "cpu", "threads": 1,
+        "versions": "{}", "commit": "abc", "dirty": False,
+    }  # fmt: skip
+
+
+def _classification(
+    world: World, dataset: str, name: str, repeat: int, fold: int
+) -> tuple[np.ndarray, dict[str, Any], np.ndarray]:
+    """Return truth, scores and predictions: all techniques err on shared rows, each also on some of its own."""
+    place = {"generator": [1, repeat], "fixed-test": [2], "folds": [3, repeat, fold]}[dataset]
+    truth = np.random.default_rng([world.seed, *place]).choice(len(CLASSES), ROWS, p=SHARES)
+    shared = np.random.default_rng([world.seed, 4, repeat, fold, len(dataset)])
+    own = shared if name in world.same_training else np.random.default_rng([world.seed, 5, repeat, fold, *name.encode()])
+    luck = shared.random(ROWS)
+    guess = shared.integers(0, len(CLASSES), ROWS)
+    own_luck = np.random.default_rng(0).normal(0, 0, ROWS) if own is shared else own.normal(0, world.noise, ROWS)
+    wrong = luck + own_luck > 0.8 + world.effects[name]
+    predicted = np.where(wrong, guess, truth).astype(np.uint8)
+    matrix = confusion(truth, predicted.astype(np.int64), len(CLASSES))
+    found: dict[str, Any] = {metric: float(value) for metric, value in from_confusion(matrix).items()}
+    return truth, found | {"confusion": matrix.ravel().tolist()}, predicted
+
+
+def _regression(world: World, name: str, repeat: int, fold: int) -> dict[str, Any]:
+    shared = np.random.default_rng([world.seed, 6, repeat, fold]).normal(0, 0.05)
+    own = np.random.default_rng([world.seed, 7, repeat, fold, *name.encode()]).normal(0, world.noise)
+    if name == "baseline" or name in world.same_training:
+        own = 0.0
+    value = 1.0 + shared + own - world.effects[name]
+    return {"rmse": value, "mae": 0.8 * value, "r2": 1 - value**2 / 4, "confusion": []}
+
+
+NAMES = (
+    "under-sampling", "over-sampling", "under-over-sampling", "smote", "weighted-sampling", "balanced-batches",
+    "class-weights", "class-weights-inverse-mean", "class-weights-share-mean", "class-weights-balanced-mean",
+    "focal [loss.gamma=2.0]", "focal [loss.gamma=5.0]", "logit-adjusted-loss", "logit-adjustment", "tuned-threshold",
+    "augmentation", "dropout", "early-stopping", "l2", "label-smoothing", "over-sampling + tuned-threshold",
+    "class-weights + tuned-threshold", "dropout + early-stopping", "mixup",
+)  # fmt: skip
+
+
+def wide(repeats: int = 10, folds: int = 2) -> World:
+    """Return a world of the size of a real suite: 25 techniques on four datasets, all kinds of outcome."""
+    effects = {"baseline": 0.0} | {name: 0.15 * np.sin(1.7 * place) ** 3 for place, name in enumerate(NAMES)}
+    effects |= {"l2": 0.0005, "logit-adjustment": 0.0, "dropout": 0.0, "mixup": 0.0}
+    return World(
+        effects,
+        repeats=repeats,
+        folds=folds,
+        same_training=("logit-adjustment",),
+        not_applicable=tuple(("errors", name) for name in NAMES[:10]),
+        statuses={("folds", "mixup", 0, 0): "diverged", ("generator", "mixup", 1, 0): "missing",
+                  ("fixed-test", "smote", 1, 0): "failed"},
+    )  # fmt: skip
