@@ -7,8 +7,9 @@ dataset, folds, resolved recipe up to ``stopping`` with the revisions of its sta
 import dataclasses
 import fnmatch
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -28,7 +29,11 @@ FILTER_FIELDS = ("dataset", "technique")
 
 @dataclass(frozen=True)
 class Cell:
-    """Dataset x technique: the trials that its score comes from, or why there are none."""
+    """Dataset x technique: the trials that its score comes from, or why there are none.
+
+    training, rule  digests; ``rule`` is empty for a regression, both are where the technique is not applicable
+    keys, places    of its trials, in the order of repeat and fold
+    """
 
     dataset: str
     technique: str
@@ -39,9 +44,13 @@ class Cell:
     not_applicable: str = ""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Training:
-    """What one or more cells train: (repeat, fold, key) per trial, and the rules scored on each."""
+    """What one or more cells train: (repeat, fold, key) per trial, and the rules (digest, stage) scored on each.
+
+    description  the plain data that ``digest`` is the hash of
+    *_label      of the first cell that needs it
+    """
 
     digest: str
     description: dict[str, Any]
@@ -51,7 +60,7 @@ class Training:
     recipe: Recipe
     folds: int
     trials: tuple[tuple[int, int, str], ...]
-    rules: list[tuple[str, Rule]] = field(default_factory=list)
+    rules: tuple[tuple[str, Rule], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,7 +104,7 @@ class Plan:
                     "dataset": cell.dataset,
                     "technique": cell.technique,
                     "training": cell.training or None,
-                    "rule": cell.rule,
+                    "rule": cell.rule if cell.training else None,
                     "not_applicable": cell.not_applicable,
                     "keys": list(cell.keys),
                     "repeat_fold": [list(place) for place in cell.places],
@@ -143,28 +152,51 @@ def make_plan(suite: Suite) -> Plan:
                 cells.append(Cell(dataset.label, technique.label, "", "", (), (), reason))
                 continue
             recipe = technique.recipe(dataset)
-            description = {
-                "seed": suite.seed,
-                "dataset": identity,
-                "folds": dataset.folds,
-                "recipe": recipe.training(),
-                "trainer": TRAINER_REVISION,
-            }
-            name = digest(description)
-            if name not in trainings:
-                trials = tuple((repeat, fold, trial_key(name, repeat, fold)) for repeat, fold in places)
-                trainings[name] = Training(
-                    name, description, dataset.dataset, dataset.label, technique.label, recipe, dataset.folds, trials
-                )
-            training = trainings[name]
-            rule = ""
-            if isinstance(recipe.decide, Rule):
-                rule = digest(recipe.decide)
-                if rule not in (known for known, _ in training.rules):
-                    training.rules.append((rule, recipe.decide))
+            training = _training(suite, dataset, technique.label, recipe, identity, places)
+            held = trainings.get(training.digest)
+            trainings[training.digest] = _joined(held, training) if held else training
+            rule = training.rules[0][0] if training.rules else ""
             keys = tuple(key for _, _, key in training.trials)
-            cells.append(Cell(dataset.label, technique.label, name, rule, keys, places))
+            cells.append(Cell(dataset.label, technique.label, training.digest, rule, keys, places))
     return Plan(suite, tuple(cells), tuple(trainings.values()))
+
+
+def _training(
+    suite: Suite,
+    dataset: SuiteDataset,
+    technique: str,
+    recipe: Recipe,
+    identity: Mapping[str, object],
+    places: Sequence[tuple[int, int]],
+) -> Training:
+    """Return what one cell trains."""
+    description = {
+        "seed": suite.seed,
+        "dataset": identity,
+        "folds": dataset.folds,
+        "recipe": recipe.training(),
+        "trainer": TRAINER_REVISION,
+    }
+    name = digest(description)
+    return Training(
+        digest=name,
+        description=description,
+        dataset=dataset.dataset,
+        dataset_label=dataset.label,
+        technique_label=technique,
+        recipe=recipe,
+        folds=dataset.folds,
+        trials=tuple((repeat, fold, trial_key(name, repeat, fold)) for repeat, fold in places),
+        rules=((digest(recipe.decide), recipe.decide),) if isinstance(recipe.decide, Rule) else (),
+    )
+
+
+def _joined(first: Training, second: Training) -> Training:
+    """Return one training with the trials and rules of two that have the same digest."""
+    trials = first.trials
+    if second.trials != trials:  # one dataset under two labels, with other repeats
+        trials = tuple(sorted({*trials, *second.trials}))
+    return dataclasses.replace(first, trials=trials, rules=tuple(dict([*first.rules, *second.rules]).items()))
 
 
 def trial_key(training: str, repeat: int, fold: int, replica: int = 0) -> str:
@@ -176,35 +208,49 @@ def trial_key(training: str, repeat: int, fold: int, replica: int = 0) -> str:
 def filter_plan(plan: Plan, text: str) -> Plan:
     """Return the part of a plan whose cells match, as in 'technique=smote*,dataset=fraud'.
 
-    Raises UsageError for an unknown field, or where nothing matches.
+    A pattern is a label as it stands, or one with ``*`` and ``?``. Raises UsageError for an unknown field, or where
+    nothing matches.
     """
     wanted: dict[str, str] = {}
-    for part in text.split(","):
-        name, equals, pattern = part.strip().partition("=")
-        if not equals or name not in FILTER_FIELDS:
+    for part in re.split(r",(?![^\[]*\])", text):  # labels of grid points hold commas within brackets
+        name, equals, pattern = (piece.strip() for piece in part.partition("="))
+        if name not in FILTER_FIELDS or not equals:
             raise UsageError(f"--filter '{text}': {unknown('field', name, FILTER_FIELDS)}; as in 'technique=smote*'")
+        if name in wanted:
+            raise UsageError(f"--filter '{text}': '{name}' is given twice; write one pattern for it, as in 'smote*'")
         wanted[name] = pattern
-    cells = tuple(
-        cell
-        for cell in plan.cells
-        if all(fnmatch.fnmatchcase(getattr(cell, name), pattern) for name, pattern in wanted.items())
-    )
+    cells = tuple(cell for cell in plan.cells if all(_fits(getattr(cell, name), wanted[name]) for name in wanted))
     if not cells:
-        names = {name: sorted({getattr(cell, name) for cell in plan.cells}) for name in wanted}
+        names = {name: dict.fromkeys(getattr(cell, name) for cell in plan.cells) for name in wanted}
         there = "; ".join(f"{name}s here: {', '.join(values)}" for name, values in names.items())
         raise UsageError(f"--filter '{text}' matches no cell; {there}")
     used = {(cell.training, cell.rule) for cell in cells}
-    trainings = []
-    for training in plan.trainings:
-        rules = [(name, rule) for name, rule in training.rules if (training.digest, name) in used]
-        if rules or (training.digest, "") in used:
-            trainings.append(dataclasses.replace(training, rules=rules))
-    return Plan(plan.suite, cells, tuple(trainings))
+    keys = {key for cell in cells for key in cell.keys}
+    trainings = tuple(
+        dataclasses.replace(
+            training,
+            trials=tuple(trial for trial in training.trials if trial[2] in keys),
+            rules=tuple(rule for rule in training.rules if (training.digest, rule[0]) in used),
+        )
+        for training in plan.trainings
+        if any(training.digest == name for name, _ in used)
+    )
+    return Plan(plan.suite, cells, trainings)
+
+
+def _fits(label: str, pattern: str) -> bool:
+    """Return whether a label is meant by a pattern."""
+    return label == pattern or fnmatch.fnmatchcase(label, pattern)
 
 
 @dataclass(frozen=True)
 class CellState:
-    """What the store holds of a cell. ``changed`` names the fields in which a stored, now stale, training differs."""
+    """What the store holds of a cell.
+
+    missing_keys  trials to be trained: those without a record, and those that were killed or timed out
+    to_score      stored trials that lack the score of the cell's decision rule
+    changed       the fields in which an older training of the same cell differs; empty unless the cell is stale
+    """
 
     cell: Cell
     planned: int
@@ -219,11 +265,16 @@ class CellState:
         return len(self.missing_keys)
 
     @property
+    def stale(self) -> int:
+        """Return how many of them replace trials of an older training."""
+        return self.missing if self.changed else 0
+
+    @property
     def note(self) -> str:
         """Return the state in words: stored, missing, stale (and why), or not applicable."""
         if self.cell.not_applicable:
             return f"not applicable: {self.cell.not_applicable}"
-        if self.missing and self.changed:
+        if self.stale:
             return f"stale: {'; '.join(self.changed)}"
         if self.missing:
             return "missing"
@@ -233,21 +284,26 @@ class CellState:
 def compare(
     plan: Plan, statuses: Mapping[str, str], scored: set[tuple[str, str]], remembered: Mapping[str, Mapping[str, Any]]
 ) -> list[CellState]:
-    """Return, per cell, what is stored, what is missing, and for stale ones which fields changed."""
-    descriptions = {training.digest: training.description for training in plan.trainings}
+    """Return, per cell, what is stored, what is missing, and for stale ones which fields changed.
+
+    statuses: trial key -> status; scored: (trial key, rule digest); remembered: training digest -> its description
+    and the labels it had. A cell is stale where nothing of its training is stored but an older one of the same name
+    is known: under the cell's own labels, or under those of the cell that it shares its training with.
+    """
+    trainings = {training.digest: training for training in plan.trainings}
     by_labels: dict[tuple[str, str], list[str]] = {}
-    for name, held in remembered.items():
+    for name, held in sorted(remembered.items()):
         by_labels.setdefault((held["dataset"], held["technique"]), []).append(name)
     states = []
     for cell in plan.cells:
         missing = tuple(key for key in cell.keys if statuses.get(key) not in FINAL)
         to_score = sum(statuses.get(key) == "ok" and (key, cell.rule) not in scored for key in cell.keys)
         changed: tuple[str, ...] = ()
-        if missing:
-            older = [name for name in by_labels.get((cell.dataset, cell.technique), ()) if name != cell.training]
-            candidates = [differences(remembered[name]["description"], descriptions[cell.training]) for name in older]
-            changed = tuple(min(candidates, key=len, default=()))
+        if cell.keys and len(missing) == len(cell.keys):
+            training = trainings[cell.training]
+            labels = {(cell.dataset, cell.technique), (training.dataset_label, training.technique_label)}
+            older = [name for pair in sorted(labels) for name in by_labels.get(pair, ()) if name != cell.training]
+            found = [differences(remembered[name]["description"], training.description) for name in older]
+            changed = tuple(min(found, key=len, default=()))
         states.append(CellState(cell, len(cell.keys), len(cell.keys) - len(missing), missing, to_score, changed))
     return states
-
-
