@@ -26,9 +26,9 @@ class Standing:
     """How one technique did on one dataset. NaN and None where it was not, or not yet, measured.
 
     score, train, gap: the ranking metric on test rows and on rows trained on, and how much better it is on the latter;
-    each is the mean over repeats of the mean over folds. difference: to the baseline, with its interval. class_f1 [C]: from
-    confusion matrices pooled over the folds of a repeat, then averaged over repeats. cost_ratio: training and
-    resampling seconds over the baseline's, on the same machine and stack size.
+    each is the mean over repeats of the mean over folds. difference: to the baseline, with its interval.
+    class_f1 [C]: from confusion matrices pooled over the folds of a repeat, then averaged over repeats.
+    cost_ratio: seconds of training and resampling over the baseline's, on the same machine and stack size.
     """
 
     technique: str

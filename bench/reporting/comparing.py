@@ -74,7 +74,9 @@ def _means(values: np.ndarray, repeat: np.ndarray) -> np.ndarray:
     return np.bincount(which, values) / np.bincount(which)
 
 
-def make_comparer(facts: Mapping[str, Any], done: "Mapping[str, pd.DataFrame]", places: list, store: "Store") -> Comparer:
+def make_comparer(
+    facts: Mapping[str, Any], done: "Mapping[str, pd.DataFrame]", places: list, store: "Store"
+) -> Comparer:
     """Return what compares the techniques of one dataset.
 
     facts: the dataset's entry of the plan; done: per technique its scored trials; places: planned (repeat, fold).
@@ -83,12 +85,11 @@ def make_comparer(facts: Mapping[str, Any], done: "Mapping[str, pd.DataFrame]", 
 
     metric = facts["metric"]
     index = pd.MultiIndex.from_tuples(places, names=["repeat", "fold"])
-    values = np.array([frame.set_index(["repeat", "fold"])[metric].reindex(index) for frame in done.values()], dtype=float)
+    values = np.array(
+        [frame.set_index(["repeat", "fold"])[metric].reindex(index) for frame in done.values()], dtype=float
+    )
     trials = pd.concat(done.values())
-    if facts["repeats"] == "independent":
-        method = "independent"
-    else:
-        method = "test set" if facts["has_test"] else "folds"
+    method = "independent" if facts["repeats"] == "independent" else "test set" if facts["has_test"] else "folds"
     counted = facts["task"] == "classification" and METRICS[metric].kind == "count"
     draws = _row_draws(done, trials, metric, len(facts["classes"]), store) if method == "test set" and counted else None
     rows = int(trials["rows_test"].max()) if len(trials) else 0

@@ -1,35 +1,47 @@
 """report/<suite>/: one self-contained HTML page, a README that a code host shows, SVG and CSV."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from string import Template
+from typing import Any
 
 from bench.errors import UsageError
+from bench.reporting import tables
 from bench.reporting.analysis import Analysis, DatasetAnalysis, analyse
-from bench.reporting.figures import Drawing, draw
-from bench.reporting.tables import HEADINGS, markdown, protocol, ranking_csv, row, summary, title
+from bench.reporting.figures import INK, LINE, PAPER, Drawing, draw
+from bench.reporting.tables import HEADINGS, WORDY, cells, markdown
 from bench.store import Store
 
 EXPLANATION = (
-    "Rank is 1 + the number of techniques significantly better (in brackets its 90 % interval); difference is to the "
-    "baseline, on the same splits, with its 95 % interval; detectable is the smallest effect that these repeats would "
-    "have found with 80 % power, shown for undecided ones; gap is training minus test score (positive: overfits); cost "
-    "is CPU time over the baseline's."
+    "Every technique is compared with the baseline on the same data, splits and initial weights.",
+    "Rank: 1 + the number of techniques that are significantly better; its 90 % interval is from resampled repeats.",
+    "Verdict: better or worse (adjusted p below 5 %), equivalent (the difference is shown to lie within the margin), "
+    "or undecided; a technique with trials missing has none.",
+    "Detectable: the smallest effect that these repeats would have found with 80 % power, for undecided techniques.",
+    "Gap: how much better the score on training rows is than on test rows. Cost: CPU time over the baseline's.",
 )
+TEMPLATE = Path(__file__).with_name("templates") / "page.html"
 
 
 def write_report(results: Path, report: Path) -> Path:
-    """Write the report of one results folder; return the page. Raises UsageError where that cannot be done."""
+    """Write the report of one results folder; return its page.
+
+    Raises UsageError where the results cannot be read or the report cannot be written.
+    """
     analysis = analyse(Store(results))
     drawings = draw(analysis)
     files = {"index.html": _page(analysis, drawings), "README.md": _readme(analysis, drawings)}
-    files |= {f"{one.label}-ranking.csv": ranking_csv(one) for one in analysis.datasets}
+    for dataset in analysis.datasets:
+        files[f"{slug(dataset)}-ranking.csv"] = tables.ranking_csv(dataset)
+        files[f"{slug(dataset)}-trials.csv"] = tables.trials_csv(dataset)
     for drawing in drawings:
         files |= {f"{drawing.name}.svg": drawing.svg, f"{drawing.name}.csv": drawing.csv}
     try:
         report.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            (report / name).write_text(text, encoding="utf-8")
+            (report / name).write_bytes(text.encode())
     except OSError as error:
         raise UsageError(
             f"the report folder '{report}' cannot be written ({error.strerror}); choose another with --report"
@@ -37,110 +49,108 @@ def write_report(results: Path, report: Path) -> Path:
     return report / "index.html"
 
 
-def _lacking(dataset: DatasetAnalysis) -> list[str]:
-    """Return a line for every technique without full coverage, with the reason."""
-    lines = []
-    for one in dataset.standings:
-        if one.not_applicable:
-            lines.append(f"{one.technique}: not applicable ({one.not_applicable})")
-        elif one.done < one.planned:
-            ended = ", ".join(f"{count} {status}" for status, count in one.other.items())
-            lines.append(f"{one.technique}: {one.done} of {one.planned} trials scored; {ended or 'the rest not run'}")
-            lines[-1] += f" ({one.reason})" if one.reason else ""
-    return lines
+def slug(dataset: DatasetAnalysis) -> str:
+    """Return a dataset's label as the start of a file name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", dataset.label).strip("-.")
 
 
 def _readme(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
     """Return the report as Markdown."""
-    parts = [f"# {analysis.plan['suite']}\n\n{analysis.plan['question']}\n\n{EXPLANATION}\n"]
+    matrix = tables.verdict_matrix(analysis)
+    parts = [f"# {analysis.plan['suite']}\n", f"{analysis.plan['question']}\n", f"{' '.join(EXPLANATION)}\n"]
+    parts += ["## Verdicts\n", markdown(matrix[0], matrix[1:], frozenset(matrix[0][:-3]))]
     for dataset in analysis.datasets:
-        parts.append(f"## {title(dataset)}\n\n{summary(dataset)}\n")
-        parts.append(markdown(HEADINGS, [row(one) for one in dataset.standings]))
-        parts += [f"- {line}" for line in _lacking(dataset)]
-        parts.append(f"\n{protocol(dataset)} Numbers: [{dataset.label}-ranking.csv]({dataset.label}-ranking.csv)\n")
+        parts += [f"## {tables.title(dataset)}\n", f"{' '.join(tables.summary(dataset))}\n"]
+        parts.append(markdown(HEADINGS, [list(cells(one).values()) for one in dataset.standings]))
+        parts += ["\n".join(f"- {line}" for line in tables.lacking(dataset)) + "\n"] if tables.lacking(dataset) else []
+        name = slug(dataset)
+        links = f"Numbers: [ranking]({name}-ranking.csv), [trials]({name}-trials.csv)."
+        parts.append(f"{tables.protocol(dataset)} {links}\n")
     for drawing in drawings:
-        parts.append(f"## {drawing.title}\n\n{drawing.description} Numbers: [{drawing.name}.csv]({drawing.name}.csv)\n")
-        parts.append(f"![{drawing.title}]({drawing.name}.svg)\n")
+        parts += [f"## {drawing.title}\n", f"![{drawing.title}]({drawing.name}.svg)\n"]
+        parts.append(f"{drawing.description} Numbers: [{drawing.name}.csv]({drawing.name}.csv).\n")
     return "\n".join(parts)
 
 
-STYLE = """
-:root { color-scheme: light dark; --ink: #222; --soft: #666; --paper: #fff; --line: #ddd; --head: #f4f4f4; --shade: #fff; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e6e6; --soft: #aaa; --paper: #16181b; --line: #3a3d42; --head: #22252a; --shade: #f3f3f0; }
-}
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 auto; max-width: 64rem;
-  padding: 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: .2rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
-p.soft { color: var(--soft); font-size: .85rem; }
-div.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .85rem; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
-thead th { background: var(--head); }
-td.number, th.number { text-align: right; }
-td.better { color: #007a59; font-weight: 600; } td.worse { color: #b84e00; font-weight: 600; }
-@media (prefers-color-scheme: dark) { td.better { color: #35d0a2; } td.worse { color: #ff9a5c; } }
-figure { margin: 1rem 0; background: var(--shade); border-radius: 6px; padding: .5rem; overflow-x: auto; }
-figure svg { max-width: 100%; height: auto; min-width: 30rem; }
-figcaption { color: #555; font-size: .85rem; }
-details table { width: auto; }
-"""
-
-
 def _page(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
-    """Return the report as one HTML page that needs no network and no JavaScript."""
-    name = escape(str(analysis.plan["suite"]))
-    parts = [
-        "<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>",
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
-        f"<title>{name} – Remedy Bench</title><style>{STYLE}</style></head><body><main>",
-        f"<h1>{name}</h1><p>{escape(str(analysis.plan['question']))}</p><p class='soft'>{escape(EXPLANATION)}</p>",
+    """Return the report as one HTML page that needs no network, and no JavaScript but for sorting."""
+    matrix = tables.verdict_matrix(analysis)
+    links = [("verdicts", "verdicts"), *((f"dataset-{slug(one)}", one.label) for one in analysis.datasets)]
+    links += [(one.name, one.title) for one in drawings]
+    body = [
+        "<section id='verdicts'><h2>Verdicts</h2>",
+        _table(matrix[0], matrix[1:], frozenset(matrix[0][:-3]), "Verdict on each technique, per dataset"),
+        "</section>",
+        *(_dataset_section(dataset) for dataset in analysis.datasets),
+        *(_figure(drawing, index) for index, drawing in enumerate(drawings)),
     ]
-    for dataset in analysis.datasets:
-        parts.append(f"<h2>{escape(title(dataset))}</h2><p>{escape(summary(dataset))}</p>")
-        parts.append(_table(dataset))
-        items = "".join(f"<li>{escape(line)}</li>" for line in _lacking(dataset))
-        parts.append(f"<ul>{items}</ul>" if items else "")
-        parts.append(f"<p class='soft'>{escape(protocol(dataset))}</p>")
-    for index, drawing in enumerate(drawings):
-        parts.append(f"<h2>{escape(drawing.title)}</h2><figure>{_unique_ids(drawing.svg, index)}")
-        parts.append(f"<figcaption>{escape(drawing.description)}</figcaption></figure>{_data_table(drawing)}")
-    return "\n".join(parts) + "</main></body></html>\n"
-
-
-def _unique_ids(svg: str, index: int) -> str:
-    """Return an SVG whose ids carry its number, so that several on one page do not clash."""
-    for before, after in (('id="', f'id="f{index}-'), ('"#', f'"#f{index}-'), ("url(#", f"url(#f{index}-")):
-        svg = svg.replace(before, after)
-    return svg
-
-
-def _table(dataset: DatasetAnalysis) -> str:
-    """Return the ranked table as HTML."""
-    text = {"technique", "difference", "verdict"}
-    head = "".join(
-        f"<th scope='col'{'' if heading in text else _NUMBER}>{heading}</th>" for heading in HEADINGS
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        suite=escape(analysis.plan["suite"]),
+        question=escape(analysis.plan["question"]),
+        explanation="".join(f"<li>{escape(line)}</li>" for line in EXPLANATION),
+        navigation=" ".join(f"<a href='#{name}'>{escape(text)}</a>" for name, text in links),
+        body="\n".join(body),
     )
-    lines = []
-    for one in dataset.standings:
-        word = one.verdict.word if one.verdict else ""
-        cells = [
-            f"<td class='{word if heading == 'verdict' else '' if heading in text else 'number'}'>{escape(cell)}</td>"
-            for heading, cell in zip(HEADINGS, row(one), strict=True)
+
+
+def _dataset_section(dataset: DatasetAnalysis) -> str:
+    """Return the ranked table of one dataset, in words and numbers."""
+    metrics = tables.metric_rows(dataset)
+    name = slug(dataset)
+    lines = "".join(f"<li>{escape(line)}</li>" for line in tables.lacking(dataset))
+    ranking = [list(cells(one).values()) for one in dataset.standings if not one.not_applicable]
+    return "\n".join(
+        [
+            f"<section id='dataset-{name}'><h2>{escape(tables.title(dataset))}</h2>",
+            "".join(f"<p>{escape(sentence)}</p>" for sentence in tables.summary(dataset)),
+            _table(HEADINGS, ranking, WORDY, f"Ranking on {dataset.label}"),
+            f"<ul class='soft'>{lines}</ul>" if lines else "",
+            f"<p class='soft'>{escape(tables.protocol(dataset))} Files: <a href='{name}-ranking.csv'>ranking</a>, "
+            f"<a href='{name}-trials.csv'>trials</a>.</p>",
+            "<details><summary>All metrics on test rows</summary>",
+            _table(metrics[0], metrics[1:], WORDY, f"All metrics on {dataset.label}"),
+            "</details></section>",
         ]
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    return f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
-
-
-_NUMBER = " class='number'"
-
-
-def _data_table(drawing: Drawing) -> str:
-    """Return a figure's numbers as a table that opens on demand."""
-    head, *lines = [line.split(",") for line in drawing.csv.strip().split("\n")]
-    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in lines)
-    columns = "".join(f"<th scope='col'>{escape(cell)}</th>" for cell in head)
-    return (
-        f"<details><summary>Numbers of this figure</summary><div class='scroll'><table><thead><tr>{columns}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></div></details>"
     )
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]], left: frozenset[str], caption: str) -> str:
+    """Return an HTML table; its headings become buttons that sort where JavaScript runs."""
+    sides = ["" if heading in left else " class='number'" for heading in headings]
+    head = "".join(f"<th scope='col'{side}>{escape(text)}</th>" for text, side in zip(headings, sides, strict=True))
+    lines = []
+    for row in rows:
+        line = "".join(_cell(str(text), side) for text, side in zip(row, sides, strict=True))
+        lines.append(f"<tr class='baseline'>{line}</tr>" if "baseline" in row else f"<tr>{line}</tr>")
+    name = escape(caption)
+    return f"<div class='scroll' tabindex='0' role='region' aria-label='{name}'><table><caption>{name}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+
+
+def _cell(text: str, side: str) -> str:
+    """Return a table cell; verdict words carry their colour."""
+    word = text.split(" ")[0]
+    if word in ("better", "worse", "equivalent", "identical", "undecided"):
+        return f"<td><span class='verdict {word}'>{escape(text)}</span></td>"
+    return f"<td{side}>{escape(text)}</td>"
+
+
+def _figure(drawing: Drawing, index: int) -> str:
+    """Return a figure with its description and its numbers."""
+    rows = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in drawing.rows]
+    left = frozenset({"dataset", "technique", "class", "verdict"})
+    return (
+        f"<section id='{drawing.name}'><h2>{escape(drawing.title)}</h2><figure>{_themed(drawing.svg, index)}"
+        f"<figcaption>{escape(drawing.description)}</figcaption></figure>"
+        "<details><summary>Numbers of this figure</summary>"
+        f"{_table(drawing.headings, rows, left, drawing.title)}</details></section>"
+    )
+
+
+def _themed(svg: str, index: int) -> str:
+    """Return an SVG to stand in the page: colours of the page's theme, and ids that no other figure has."""
+    inline = svg[svg.index("<svg") :]
+    for own, theme in ((INK, "currentColor"), (LINE, "var(--line)"), (PAPER, "var(--paper)")):
+        inline = inline.replace(own, theme)
+    for before, after in (('id="', f'id="f{index}-'), ('href="#', f'href="#f{index}-'), ("url(#", f"url(#f{index}-")):
+        inline = inline.replace(before, after)
+    return inline

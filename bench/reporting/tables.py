@@ -1,4 +1,4 @@
-"""The ranked table: in the terminal, as Markdown, as CSV. Numbers come from ``analysis``; here they become words."""
+"""Numbers to words: the ranked table in the terminal, as Markdown and as CSV. Nothing is computed here."""
 
 import csv
 import io
@@ -12,62 +12,69 @@ from rich.table import Table
 from bench.metrics import METRICS
 from bench.reporting.analysis import Analysis, DatasetAnalysis, Standing
 
-HEADINGS = ("rank", "technique", "score", "difference", "verdict", "detectable", "gap", "cost", "trials")
-_STYLES = {"better": "bold green", "worse": "red", "equivalent": "cyan", "undecided": "yellow"}
+HEADINGS = ("rank", "technique", "score", "difference [95 %]", "verdict", "detectable", "gap", "cost", "trials")
+WORDY = frozenset({"technique", "difference [95 %]", "verdict"})  # columns of words; the others are numbers
+TERMINAL_HEADINGS = ("rank", "technique", "score", "difference [95 %]", "verdict", "cost", "trials")
+NONE = "-"
+_STYLES = {"better": "bold green", "worse": "red", "equivalent": "cyan", "identical": "cyan", "baseline": "bold"}
+VERDICTS = ("better", "equivalent", "identical", "undecided", "worse", "incomplete", "not compared", "not applicable")
 
 
-def number(value: float, places: int = 3) -> str:
+def number(value: float, places: int = 4) -> str:
     """Return a number as printed; a dash where there is none."""
-    return "–" if not math.isfinite(value) else f"{value:.{places}f}"
+    return f"{value:.{places}f}" if math.isfinite(value) else NONE
 
 
-def signed(value: float, places: int = 3) -> str:
-    """Return a number with its sign; a dash where there is none."""
-    return "–" if not math.isfinite(value) else f"{value:+.{places}f}"
+def signed(value: float, places: int = 4) -> str:
+    """Return a number with its sign (none for a zero); a dash where there is none."""
+    if not math.isfinite(value):
+        return NONE
+    text = f"{value:+.{places}f}"
+    return text if float(text) else text[1:]
 
 
-def row(one: Standing) -> tuple[str, ...]:
-    """Return one line of the ranked table, in the order of HEADINGS."""
-    trials = f"{one.done}/{one.planned}"
-    if one.not_applicable:
-        return ("", one.technique, "–", "–", "not applicable", "–", "–", "–", "")
-    if not one.done:
-        state = f"no score: {', '.join(f'{count} {status}' for status, count in one.other.items()) or 'not run'}"
-        return ("", one.technique, "–", "–", state, "–", "–", "–", trials)
-    rank = "" if one.rank >= 10**6 else str(one.rank)
-    if rank and one.rank_low != one.rank_high:
-        rank += f" ({one.rank_low}–{one.rank_high})"
-    return (
-        rank,
-        one.technique,
-        number(one.score),
-        _difference(one),
-        verdict_word(one),
-        number(one.verdict.smallest_detectable) if one.verdict and one.verdict.word == "undecided" else "–",
-        signed(one.gap),
-        "–" if not math.isfinite(one.cost) else f"{one.cost:.2f}x",
-        trials,
-    )
+def times(ratio: float) -> str:
+    """Return a ratio to the baseline, as '1.25x'."""
+    return f"{ratio:.2f}x" if math.isfinite(ratio) else NONE
 
 
-def _difference(one: Standing) -> str:
+def verdict(one: Standing) -> str:
+    """Return the verdict; with the sign where an equivalent one is also significantly different."""
+    sign = one.verdict.sign if one.verdict is not None and one.word == "equivalent" else ""
+    return f"{one.word} ({sign})" if sign else one.word
+
+
+def rank(one: Standing) -> str:
+    """Return the rank and, where it is wider, its 90 % interval."""
+    if one.rank is None:
+        return ""
+    return f"{one.rank} ({one.rank_low} to {one.rank_high})" if one.rank_low != one.rank_high else str(one.rank)
+
+
+def difference(one: Standing) -> str:
+    """Return the difference to the baseline with its 95 % interval."""
     if one.difference is None:
-        return "baseline" if one.technique == "baseline" else "–"
+        return NONE
     if one.difference.identical:
         return "0"
-    low, high = one.difference.low95, one.difference.high95
-    bounds = f" [{signed(low)}, {signed(high)}]" if math.isfinite(low) else ""
-    return signed(one.difference.estimate) + bounds
+    bounds = f"[{signed(one.difference.low95)}, {signed(one.difference.high95)}]"
+    return f"{signed(one.difference.estimate)} {bounds if math.isfinite(one.difference.low95) else '(no interval)'}"
 
 
-def verdict_word(one: Standing) -> str:
-    """Return the verdict; with the sign where an equivalent one is also significantly different."""
-    if one.verdict is None:
-        return "" if one.done == one.planned else "incomplete"
-    if not one.verdict.word:
-        return "incomplete"
-    sign = f" ({one.verdict.sign})" if one.verdict.word == "equivalent" and one.verdict.sign else ""
-    return one.verdict.word + sign
+def cells(one: Standing) -> dict[str, str]:
+    """Return one line of the ranked table by heading."""
+    undecided = one.verdict is not None and one.verdict.word == "undecided"
+    return {
+        "rank": rank(one),
+        "technique": one.technique,
+        "score": number(one.score),
+        "difference [95 %]": difference(one),
+        "verdict": verdict(one),
+        "detectable": number(one.verdict.smallest_detectable) if undecided and one.verdict is not None else NONE,
+        "gap": signed(one.gap),
+        "cost": times(one.cost_ratio),
+        "trials": "" if one.not_applicable else f"{one.done}/{one.planned}",
+    }
 
 
 def title(dataset: DatasetAnalysis) -> str:
@@ -77,94 +84,167 @@ def title(dataset: DatasetAnalysis) -> str:
 
 
 def terminal_ranking(analysis: Analysis) -> RenderableType:
-    """Return the ranked tables of all datasets for a terminal."""
-    tables = []
+    """Return the ranked tables of all datasets for a terminal, then what is incomplete or does not apply."""
+    shown: list[RenderableType] = []
     for dataset in analysis.datasets:
-        table = Table(title=title(dataset), title_justify="left", pad_edge=False, expand=False)
-        for heading in HEADINGS:
-            left = heading in ("technique", "verdict", "difference")
-            table.add_column(heading, justify="left" if left else "right", no_wrap=heading != "verdict")
+        table = Table(title=title(dataset), title_justify="left", pad_edge=False)
+        for heading in TERMINAL_HEADINGS:
+            narrow = heading != "technique"
+            table.add_column(heading, justify="left" if heading in WORDY else "right", no_wrap=narrow)
         for one in dataset.standings:
-            style = _STYLES.get(one.verdict.word, "") if one.verdict else ""
-            table.add_row(*row(one), style=style)
-        tables.append(table)
-    return Group(*tables)
+            if not one.not_applicable:
+                line = cells(one)
+                table.add_row(*(line[heading] for heading in TERMINAL_HEADINGS), style=_STYLES.get(one.word, ""))
+        shown += [table, *lacking(dataset), ""]
+    return Group(*shown)
 
 
-def markdown(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = ["| " + " | ".join(headings) + " |", "| " + " | ".join("---" for _ in headings) + " |"]
-    return "\n".join([*lines, *("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in rows)]) + "\n"
-
-
-def csv_text(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return CSV; floats are rounded to six places so that the bytes do not depend on summation order."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(headings)
-    writer.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in line] for line in rows)
-    return out.getvalue()
-
-
-def ranking_csv(dataset: DatasetAnalysis) -> str:
-    """Return everything the ranked table shows and more, one line per technique."""
-    task = dataset.facts["task"]
-    metrics = [name for name, metric in METRICS.items() if metric.task == task]
-    headings = [
-        "rank", "rank_low", "rank_high", "p_first", "technique", "family", "score", "train", "gap", "difference",
-        "low95", "high95", "p_holm", "p_equivalence", "verdict", "smallest_detectable", "method", "cost_ratio", "steps",
-        "done", "planned", "not_applicable", "reason", *metrics,
-    ]  # fmt: skip
+def lacking(dataset: DatasetAnalysis) -> list[str]:
+    """Return a line for every technique without full coverage, with the reasons, and one for those not applicable."""
     lines = []
     for one in dataset.standings:
-        interval, verdict = one.difference, one.verdict
-        ranked = one.rank < 10**6
-        lines.append(
-            [
-                one.rank if ranked else "", one.rank_low if ranked else "", one.rank_high if ranked else "", one.first,
-                one.technique, one.family, one.score, one.train, one.gap,
-                *((interval.estimate, interval.low95, interval.high95) if interval else ("", "", "")),
-                *((verdict.p_holm, verdict.p_equivalence, verdict.word, verdict.smallest_detectable) if verdict else [""] * 4),
-                interval.method if interval else "", one.cost, one.steps, one.done, one.planned, one.not_applicable,
-                one.reason, *(one.metrics.get(name, float("nan")) for name in metrics),
-            ]
-        )  # fmt: skip
-    return csv_text(headings, lines)
+        if not one.not_applicable and not one.complete:
+            ended = ", ".join(f"{count} {status}" for status, count in one.statuses.items() if status != "ok")
+            why = f" ({'; '.join(one.reasons)})" if one.reasons else ""
+            lines.append(f"{one.technique}: {one.done} of {one.planned} trials scored; {ended or 'undefined'}{why}")
+    reasons: dict[str, list[str]] = {}
+    for one in dataset.standings:
+        if one.not_applicable:
+            reasons.setdefault(one.not_applicable.removeprefix(f"{one.technique} "), []).append(one.technique)
+    lines += [f"not applicable ({reason}): {', '.join(sorted(names))}" for reason, names in reasons.items()]
+    return lines
 
 
-def summary(dataset: DatasetAnalysis) -> str:
-    """Return a paragraph made of verdict words alone."""
+def summary(dataset: DatasetAnalysis) -> list[str]:
+    """Return sentences made of verdict words alone."""
     groups: dict[str, list[str]] = {}
     for one in dataset.standings:
-        word = verdict_word(one).split(" ")[0] if one.done and one.difference is not None else ""
-        if word:
-            groups.setdefault(word, []).append(one.technique)
+        groups.setdefault(one.word, []).append(one.technique)
     metric = METRICS[dataset.metric].title
     sentences = []
     if "better" in groups:
         sentences.append(f"Better than the baseline in {metric}: {', '.join(groups['better'])}.")
+    elif dataset.family:
+        sentences.append(f"Nothing was shown to be better than the baseline in {metric}.")
     else:
-        sentences.append(f"No technique was shown to be better than the baseline in {metric}.")
-    for word, start in (("worse", "Worse"), ("equivalent", "Equivalent to it"), ("identical", "Identical to it")):
-        if word in groups:
-            sentences.append(f"{start}: {', '.join(groups[word])}.")
-    if "undecided" in groups:
-        sentences.append(f"Undecided: {', '.join(groups['undecided'])}.")
-    lacking = [one.technique for one in dataset.standings if one.done < one.planned]
-    if lacking:
-        sentences.append(f"Incomplete, so without a verdict: {', '.join(lacking)}.")
-    return " ".join(sentences)
+        sentences.append("No verdict yet: no technique is complete on this dataset.")
+    starts = {
+        "worse": "Worse", "equivalent": "Practically equivalent to it", "identical": "Identical to it, trial by trial",
+        "undecided": "Undecided (neither a difference nor equivalence was shown)",
+        "incomplete": "Incomplete, so without a verdict",
+    }  # fmt: skip
+    return sentences + [f"{start}: {', '.join(groups[word])}." for word, start in starts.items() if word in groups]
 
 
 def protocol(dataset: DatasetAnalysis) -> str:
     """Return how the numbers came about."""
     facts = dataset.facts
-    method = next((one.difference.method for one in dataset.standings if one.difference), "none")
-    margin = facts["equivalence"]
-    band = f"±{margin:g}" if METRICS[dataset.metric].better == "higher" else f"±{100 * margin:g} % of the baseline's"
-    machines = ", ".join(dataset.machines) or "none"
+    methods = sorted({one.difference.method for one in dataset.standings if one.difference is not None})
+    relative = "" if dataset.higher else f" ({100 * facts['equivalence']:g} % of the baseline's)"
+    band = f"{dataset.margin:.4g}{relative}" if math.isfinite(dataset.margin) else "a margin still unknown"
+    repeats = "new data each" if facts["repeats"] == "independent" else "the same data"
+    held = "own test rows" if facts["has_test"] else "the held-out folds are the test rows"
+    machines = f" ({', '.join(dataset.machines)})" if dataset.machines else ""
     return (
-        f"{facts['repeat_count']} repeats x {facts['folds_per_repeat']} of {facts['folds']} folds; intervals: {method}; "
-        f"Holm over {dataset.family} comparisons; equivalence within {band}; "
-        f"costs are ratios to the baseline on the same machine and stack size ({machines})."
+        f"{facts['repeat_count']} repeats ({repeats}) x {facts['folds_per_repeat']} of {facts['folds']} folds, {held}. "
+        f"Intervals: {', '.join(methods) or 'none'}; p-values Holm-adjusted over {dataset.family} comparisons; "
+        f"equivalent: within +-{band}. Cost: CPU seconds of training and resampling over the baseline's, among trials "
+        f"of the same machine and stack size{machines}."
     )
+
+
+def verdict_matrix(analysis: Analysis) -> list[list[str]]:
+    """Return techniques x datasets in verdict words, a heading line first; counts of three words come last."""
+    labels = [dataset.label for dataset in analysis.datasets]
+    words = {(d.label, one.technique): verdict(one) for d in analysis.datasets for one in d.standings}
+    lines = [["technique", *labels, "better", "equivalent", "worse"]]
+    for technique in analysis.plan["techniques"]:
+        row = [words.get((label, technique["label"]), "") for label in labels]
+        if technique["label"] != analysis.plan["baseline"] and any(row):
+            counts = [str(sum(word.startswith(kind) for word in row)) for kind in ("better", "equivalent", "worse")]
+            lines.append([technique["label"], *row, *counts])
+    return lines
+
+
+def metric_rows(dataset: DatasetAnalysis) -> list[list[str]]:
+    """Return techniques x all metrics that are defined on this dataset, a heading line first."""
+    names = [name for name in METRICS if any(name in one.metrics for one in dataset.scored)]
+    lines = [["technique", *(METRICS[name].title for name in names)]]
+    return lines + [
+        [one.technique, *(number(one.metrics.get(name, math.nan)) for name in names)] for one in dataset.scored
+    ]
+
+
+def markdown(headings: Sequence[str], rows: Iterable[Sequence[str]], left: frozenset[str] = WORDY) -> str:
+    """Return a Markdown table."""
+    rule = ["---" if heading in left else "---:" for heading in headings]
+    lines = [headings, rule, *([cell.replace("|", "\\|") for cell in line] for line in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def csv_text(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return CSV; numbers have six significant digits, so that the bytes do not depend on the order of summing."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(headings)
+    writer.writerows([_plain(cell) for cell in line] for line in rows)
+    return out.getvalue()
+
+
+def _plain(cell: Any) -> Any:
+    """Return a cell as CSV has it: empty for what is not there."""
+    if isinstance(cell, float):
+        return f"{cell:.6g}" if math.isfinite(cell) else ""
+    return "" if cell is None else cell
+
+
+def ranking_csv(dataset: DatasetAnalysis) -> str:
+    """Return all that is known of each technique, one line each."""
+    task = dataset.facts["task"]
+    metrics = [name for name, metric in METRICS.items() if metric.task == task]
+    bounds = (
+        "estimate",
+        "standard_error",
+        "degrees_of_freedom",
+        "low95",
+        "high95",
+        "low90",
+        "high90",
+        "p_value",
+        "method",
+    )
+    judged = ("p_holm", "p_equivalence", "sign", "smallest_detectable")
+    headings = [
+        "rank", "rank_low", "rank_high", "p_first", "technique", "family", "score", "train", "gap", "verdict",
+        *("difference" if name == "estimate" else name for name in bounds), *judged, "cost_ratio", "cost_seconds",
+        "steps", "examples", "flops", "done", "planned", "statuses", "reasons", "not_applicable", "training", "rule",
+        *metrics,
+    ]  # fmt: skip
+    lines = [
+        [
+            one.rank, one.rank_low, one.rank_high, one.p_first, one.technique, one.family, one.score, one.train,
+            one.gap, one.word, *(getattr(one.difference, name, None) for name in bounds),
+            *(getattr(one.verdict, name, None) for name in judged), one.cost_ratio, one.cost_seconds, one.steps,
+            one.examples, one.flops, one.done, one.planned,
+            "; ".join(f"{count} {status}" for status, count in one.statuses.items()), "; ".join(one.reasons),
+            one.not_applicable, one.training, one.rule, *(one.metrics.get(name) for name in metrics),
+        ]
+        for one in dataset.standings
+    ]  # fmt: skip
+    return csv_text(headings, lines)
+
+
+def trials_csv(dataset: DatasetAnalysis) -> str:
+    """Return one line per planned trial, with the key that names it in the results folder."""
+    headings = [
+        "technique",
+        "repeat",
+        "fold",
+        "key",
+        "rule",
+        "status",
+        "reason",
+        dataset.metric,
+        f"train_{dataset.metric}",
+    ]
+    return csv_text(headings, dataset.trials[headings].itertuples(index=False, name=None))
