@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from bench import __version__
 from bench.errors import BenchError, UsageError, unknown
@@ -20,8 +21,14 @@ exit codes:
 class _Parser(argparse.ArgumentParser):
     """argparse, with one sentence for an error and the nearest command for a misspelt one."""
 
-    def error(self, message: str):  # type: ignore[override]
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError instead of printing the usage."""
         raise UsageError(f"{message}; see '{self.prog} --help'")
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        """Name the nearest choice for one that does not exist."""
+        if action.choices is not None and value not in action.choices:
+            raise UsageError(unknown("command", value, map(str, action.choices)))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,6 +7,7 @@ writes the store, so no shared file system is needed. Closing the generator (Ctr
 import contextlib
 import logging
 import queue
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 ALLOWED_DEATHS = 2  # a job that outlives fewer workers than this is given up
 CONNECT_SECONDS = 10
 _AHEAD = 2  # jobs handed to each worker at a time
+_ADDRESS = re.compile(r"((tcp|tls|ws|wss)://)?[^/:\s]+:\d{1,5}")
 _TOPIC = "remedy-bench-started"
 
 Execute = Callable[[Sequence[Job]], Iterator[tuple[Job, Part]]]
@@ -45,7 +47,7 @@ def local(workers: int) -> Execute:
                 processes=True,
                 host="127.0.0.1",
                 memory_limit=0,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
             ) as cluster,
         ):
@@ -71,6 +73,8 @@ def check_scheduler(address: str) -> int:
     """Return how many workers a scheduler has; raise UsageError where none answers or it has no workers."""
     from distributed import Client
 
+    if not _ADDRESS.fullmatch(address):
+        raise UsageError(f"--scheduler {address}: not an address; give one like tcp://127.0.0.1:8786")
     try:
         with _settings(), Client(address, timeout=CONNECT_SECONDS, set_as_default=False) as client:
             workers = len(client.scheduler_info(n_workers=-1)["workers"])
