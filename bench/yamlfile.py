@@ -128,7 +128,7 @@ def load(path: Path) -> Node:
         raise UsageError(f"{place}: not valid YAML: the character {text[error.position]!r} is not allowed") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problem = " ".join(str(error.problem or error.context).split())
+        problem = " ".join(", ".join(part for part in (error.context, error.problem) if part).split())
         raise UsageError(f"{_place(path, mark)}: not valid YAML: {problem}") from error
     except RecursionError as error:
         raise UsageError(f"{path}:1:1: not valid YAML for a suite: it is nested too deeply") from error
@@ -187,7 +187,7 @@ class _Reader:
         for key_node, value in node.value:
             if not isinstance(key_node, yaml.ScalarNode) or key_node.tag != f"{_TAG}str":
                 self._fail(key_node, "a key must be a word")
-            key = key_node.value
+            key = self._text(key_node)
             if key in entries:
                 self._fail(key_node, f"the key '{key}' is given twice (first at {places[key]})")
             places[key] = _place(self._path, key_node.start_mark)
@@ -203,11 +203,14 @@ class _Reader:
             return None
         if kind == "bool":
             return text.lower() == "true"
-        if kind == "str":
-            if any("\ud800" <= character <= "\udfff" for character in text):
-                self._fail(node, "half of a surrogate pair is not a character")
-            return text
-        return self._number(node, kind, text)
+        return self._text(node) if kind == "str" else self._number(node, kind, text)
+
+    def _text(self, node: yaml.ScalarNode) -> str:
+        """Return a string; a character escaped as a surrogate pair, as in JSON, is one character."""
+        try:
+            return node.value.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            self._fail(node, "half of a surrogate pair is not a character")
 
     def _number(self, node: yaml.Node, kind: str, text: str) -> int | float:
         """Return a number; whole ones stay below 2^64, others finite."""

@@ -1,12 +1,17 @@
 """Keys depend on what a trial is and on nothing else."""
 
+import json
 from pathlib import Path
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.errors import UsageError
+from bench.keys import digest
 from bench.plan import Plan, compare, filter_plan, make_plan
+from bench.stages.decisions import TunedThreshold
 from bench.store import differences
 from bench.suite import load_suite
 
@@ -74,10 +79,7 @@ def test_stored_missing_and_stale(tmp_path: Path) -> None:
     before = plan(tmp_path, ["baseline", "focal"])
     statuses = {key: "ok" for training in before.trainings for _, _, key in training.trials}
     scored = {(key, rule) for t in before.trainings for _, _, key in t.trials for rule, _ in t.rules}
-    remembered = {
-        t.digest: {"dataset": t.dataset_label, "technique": t.technique_label, "description": t.description}
-        for t in before.trainings
-    }
+    remembered = remember(before)
     assert {state.note for state in compare(before, statuses, scored, remembered)} == {"stored"}
     after = plan(tmp_path, ["baseline", {"use": "focal", "name": "focal", "set": {"loss.gamma": 3}}, "tuned-threshold"])
     notes = {(s.cell.dataset, s.cell.technique): s.note for s in compare(after, statuses, scored, remembered)}
@@ -101,3 +103,136 @@ def test_differences_name_dotted_fields() -> None:
     old = {"recipe": {"loss": {"kind": "focal", "gamma": 2.0}, "steps": 5}, "seed": 1}
     new = {"recipe": {"loss": {"kind": "focal", "gamma": 3.0}, "steps": 5, "stopping": {"kind": "early"}}, "seed": 1}
     assert differences(old, new) == ["recipe.loss.gamma: 2.0 -> 3.0", "recipe.stopping: none -> early"]
+
+
+@given(
+    st.sampled_from([("steps", 7), ("optimizer.lr", 0.5), ("network.width", 9), ("batch_size", 3)]),
+    st.sampled_from(["digits", "sine-events"]),
+)
+@quick
+def test_changing_one_dataset_changes_the_keys_of_its_cells_alone(tmp_path: Path, change: tuple, which: str) -> None:
+    names = ["baseline", "focal", "tuned-threshold"]
+    before = keys(plan(tmp_path, names))
+    datasets = [{"use": n, "recipe": dict([change])} if n == which else n for n in ("digits", "sine-events")]
+    after = keys(plan(tmp_path, names, datasets=datasets))
+    for cell, found in before.items():
+        assert set(found).isdisjoint(after[cell]) if cell[0] == which else found == after[cell]
+
+
+@given(st.permutations(["baseline", *NAMES]), st.permutations(["digits", "sine-events"]))
+@quick
+def test_no_trial_of_two_trainings_repeats_or_folds_has_one_key(tmp_path: Path, order: list, datasets: list) -> None:
+    made = plan(tmp_path, order, datasets=datasets)
+    found = [key for training in made.trainings for _, _, key in training.trials]
+    assert len(set(found)) == len(found) == 2 * 3 * len(made.trainings)
+    assert {training.digest for training in made.trainings} == {cell.training for cell in made.cells}
+
+
+def test_a_key_is_the_digest_of_what_the_trial_is(tmp_path: Path) -> None:
+    for training in plan(tmp_path, ["baseline", "smote"]).trainings:
+        assert training.digest == digest(training.description)
+        assert training.description["recipe"] == training.recipe.training()
+        for repeat, fold, key in training.trials:
+            assert key == digest({"training": training.digest, "repeat": repeat, "fold": fold, "replica": 0})
+
+
+def test_one_dataset_under_two_labels_shares_its_trials(tmp_path: Path) -> None:
+    few = {"use": "digits", "name": "few", "repeats": 1}
+    rotating = {"use": "digits", "name": "rotating", "repeats": 4, "folds_per_repeat": 1}
+    made = plan(tmp_path, ["baseline", "focal", "tuned-threshold"], datasets=[few, rotating])
+    alone = plan(tmp_path, ["baseline", "focal", "tuned-threshold"], datasets=[rotating])
+    assert [t.digest for t in made.trainings] == [t.digest for t in alone.trainings]
+    for training in made.trainings:
+        assert [(r, f) for r, f, _ in training.trials] == [(0, 0), (0, 1), (0, 2), (1, 1), (2, 2), (3, 0)]
+        for cell in made.cells:
+            if cell.training == training.digest:
+                assert {(*place, key) for place, key in zip(cell.places, cell.keys, strict=True)} <= {*training.trials}
+    assert keys(alone)["rotating", "focal"] == keys(made)["rotating", "focal"]
+
+
+def test_the_plan_is_plain_data_with_all_that_a_report_needs(tmp_path: Path) -> None:
+    techniques = ["baseline", {"use": ["focal", "tuned-threshold"], "name": "both", "set": {"loss.gamma": 3}}]
+    made = plan(tmp_path, techniques, datasets=["digits", "sine"])
+    found = json.loads(json.dumps(made.as_dict()))
+    assert found == made.as_dict()
+    digits, sine = found["datasets"]
+    assert sum(digits["class_counts"]) == sum(made.suite.datasets[0].dataset.class_counts() or ())
+    assert len(digits["classes"]) == len(digits["class_counts"]) == 10
+    assert (sine["task"], sine["metric"], sine["class_counts"], sine["equivalence"]) == (
+        "regression",
+        "rmse",
+        None,
+        0.02,
+    )
+    assert found["techniques"][1]["parts"] == ["focal", "tuned-threshold"]
+    assert found["techniques"][1]["setting"] == {"loss.gamma": 3}
+    by_place = {(cell["dataset"], cell["technique"]): cell for cell in found["cells"]}
+    assert by_place["sine", "both"] == {
+        "dataset": "sine", "technique": "both", "training": None, "rule": None, "keys": [], "repeat_fold": [],
+        "not_applicable": "focal applies to classification, not to regression",
+    }  # fmt: skip
+    assert by_place["sine", "baseline"]["rule"] == "", "a regression has no decision rule"
+    assert by_place["digits", "both"]["rule"] == digest(TunedThreshold())
+    assert by_place["digits", "both"]["repeat_fold"] == [[r, f] for r in range(2) for f in range(3)]
+
+
+def remember(made: Plan) -> dict[str, dict[str, object]]:
+    return {
+        t.digest: {"dataset": t.dataset_label, "technique": t.technique_label, "description": t.description}
+        for t in made.trainings
+    }
+
+
+def test_a_cell_that_shares_a_training_is_stale_with_it(tmp_path: Path) -> None:
+    names = ["baseline", "tuned-threshold"]
+    before = plan(tmp_path, names, datasets=["digits"])
+    after = plan(tmp_path, names, datasets=[{"use": "digits", "recipe": {"steps": 9}}])
+    steps = before.trainings[0].recipe.steps
+    for state in compare(after, {}, set(), remember(before)):
+        assert state.note == f"stale: recipe.steps: {steps} -> 9"
+        assert (state.planned, state.stored, state.missing, state.stale) == (6, 0, 6, 6)
+
+
+def test_a_cell_with_trials_of_its_present_training_is_not_stale(tmp_path: Path) -> None:
+    old = plan(tmp_path, ["baseline"], datasets=[{"use": "digits", "recipe": {"steps": 9}}])
+    made = plan(tmp_path, ["baseline"], datasets=["digits"])
+    first, *others = made.cells[0].keys
+    (state,) = compare(made, {first: "ok"}, set(), remember(old) | remember(made))
+    assert (state.note, state.stored, state.missing_keys, state.stale) == ("missing", 1, tuple(others), 0)
+    assert state.to_score == 1
+    (nothing,) = compare(made, {}, set(), remember(made))
+    assert nothing.note == "missing"
+
+
+def test_what_does_not_apply_is_neither_missing_nor_stored(tmp_path: Path) -> None:
+    made = plan(tmp_path, ["baseline", "focal"], datasets=["sine"])
+    state = compare(made, {}, set(), {})[1]
+    assert state.note == "not applicable: focal applies to classification, not to regression"
+    assert (state.planned, state.stored, state.missing, state.stale, state.to_score) == (0, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("tecnique=focal", "unknown field 'tecnique', did you mean 'technique'"),
+        ("focal", "unknown field 'focal'"),
+        ("technique=focal,", "unknown field ''"),
+        ("technique=focal,technique=smote", "'technique' is given twice"),
+        ("technique=focl", "matches no cell; techniques here: baseline, focal, focal \\[loss.gamma=1, steps=5\\]$"),
+        ("technique=focal,dataset=fraud", "matches no cell; techniques here: .*; datasets here: digits, sine-events"),
+    ],
+)
+def test_a_filter_that_cannot_be_meant_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    grid = {"use": "focal", "grid": {"loss.gamma": [1], "steps": [5]}}
+    with pytest.raises(UsageError, match=sentence):
+        filter_plan(plan(tmp_path, ["baseline", "focal", grid]), text)
+
+
+def test_a_filter_takes_the_label_of_a_grid_point_and_keeps_only_its_trials(tmp_path: Path) -> None:
+    grid = {"use": "focal", "grid": {"loss.gamma": [1, 2], "steps": [5, 6]}}
+    few = {"use": "digits", "name": "few", "repeats": 1}
+    made = plan(tmp_path, ["baseline", grid], datasets=["digits", few])
+    some = filter_plan(made, "technique=focal [loss.gamma=2, steps=5], dataset=few")
+    assert [(c.dataset, c.technique) for c in some.cells] == [("few", "focal [loss.gamma=2, steps=5]")]
+    assert [key for t in some.trainings for _, _, key in t.trials] == list(some.cells[0].keys)
+    assert len(filter_plan(made, "technique=focal*gamma=2*").cells) == 4

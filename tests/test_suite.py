@@ -1,13 +1,21 @@
 """Strict suites: every mistake is one sentence with its place; the shipped ones are valid."""
 
+import itertools
+import math
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 import yaml
 
+from bench.catalogue import TECHNIQUES
+from bench.datasets import create
+from bench.datasets.fraud import Fraud
 from bench.errors import UsageError
-from bench.suite import Suite, load_suite, schema, smoke
+from bench.stages.penalties import L2
+from bench.suite import DATASET_KEYS, SUITE_KEYS, TECHNIQUE_KEYS, Suite, load_suite, schema, smoke
 
 GOOD = """\
 question: Which helps?
@@ -61,7 +69,7 @@ def test_a_good_suite_is_read(tmp_path: Path) -> None:
         ("folds: 3", "folds: 9", "6:5", "9 folds are more than the rarest class allows: '9' of digits"),
         ("steps: 20", "stepz: 20", "10:", "'stepz': unknown recipe slot 'stepz', did you mean 'steps'"),
         ("steps: 20", "steps: 0", "10:", "steps must be at least 1"),
-        ("    recipe", "    metric: rmse\n    recipe", "10:", "unknown metric 'rmse'"),
+        ("    recipe", "    metric: rmse\n    recipe", "10:13", "the metric 'rmse' cannot rank digits"),
         ("[dropout, focal]", "[class-weights, focal]", "14:5", "'class-weights' and 'focal' contradict each other"),
         ("[dropout, focal]", "[focal, focal]", "14:13", "'focal' stands twice in one combination"),
         ("loss.gamma:", "loss.gama:", "16:", "unknown field of focal 'gama', did you mean 'gamma'"),
@@ -85,6 +93,182 @@ def test_a_mistake_is_one_sentence_with_its_place(
     assert f"s.yaml:{place}" in message
     assert sentence in message
     assert "\n" not in message
+
+
+HEAD = "question: q\nseed: 1\nrepeats: 2\nfolds: 3\n"
+ONE = f"{HEAD}datasets:\n  - use: digits\n    {{}}\ntechniques: [baseline]\n"
+TWO = f"{HEAD}datasets: [digits, sine]\ntechniques:\n  - baseline\n  - {{}}\n"
+STAGE = "is a stage, not a value"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "place", "sentence"),
+    [
+        (ONE, "recipe: {network: mlp}", "7:23", f"'network' {STAGE}; set one of its fields, as in 'network.width'"),
+        (ONE, "recipe: {decide: null}", "7:22", f"'decide' {STAGE}"),
+        (ONE, "recipe: {stopping: 3}", "7:24", f"'stopping' {STAGE}; name a technique that fills it"),
+        (ONE, "recipe: {penalties: [1]}", "7:25", f"'penalties' {STAGE}"),
+        (ONE, "recipe: {network.width: null}", "7:29", "'network.width' has no value"),
+        (ONE, "recipe: {steps: null}", "7:21", "'steps' has no value"),
+        (ONE, "recipe: {network.width: {a: 1}}", "7:29", "must be a plain value or a list of them, got a mapping"),
+        (ONE, "recipe: {network.width: [[1]]}", "7:30", "must be a plain value or a list of them, got a list inside"),
+        (ONE, "recipe: {batch_size: 8, steps: 1.5}", "7:36", "'steps' must be of type int, got 1.5"),
+        (ONE, "set: {imbalance: 3, n_max: 4000}", "7:32", "n_max must be at most 124, got 4000"),
+        (ONE, "set: {imbalance: [1, 2]}", "7:22", "imbalance must be of type float"),
+        (ONE, "set: 3", "7:10", "set must be a mapping of names to values, got 3"),
+        (ONE, "name: a/b", "7:11", "name must be made of letters, digits"),
+        (ONE, "metric: recall_at_fpr_1", "7:13", "cannot rank digits (classification of 10 classes)"),
+        (ONE, "metric: precision_top_day", "7:13", "cannot rank digits"),
+        (ONE, "folds: 7", "7:12", "7 folds are more than the rarest class allows"),
+        (ONE, "folds_per_repeat: 4", "7:23", "folds_per_repeat must be a whole number from 1 to 3, got 4"),
+        (ONE, "optional: yes", "7:15", "optional must be true or false, got 'yes'"),
+        (ONE, "equivalence: 0", "7:18", "equivalence must be a number above 0, got 0"),
+        (ONE, "repeats: true", "7:14", "repeats must be a whole number from 1 to 100000, got true"),
+        (TWO, "[last-value, dropout]", "8:5", "unknown field of last-value 'dropout'"),
+        (TWO, "focal: {}", "8:5", "unknown key 'focal'. Valid: datasets, grid, name, set, use"),
+        (TWO, "{name: x}", "8:5", "the key 'use' is missing"),
+        (TWO, "{use: focal, name: baseline}", "8:5", "only the plain recipe on all datasets can be called 'baseline'"),
+        (TWO, "{use: focal, name: 'a, b'}", "8:24", "anything but commas and brackets"),
+        (TWO, "{use: focal, name: a, grid: default}", "8:24", "leave 'name' out"),
+        (TWO, "{use: focal, grid: often}", "8:24", "unknown grid 'often'"),
+        (TWO, "{use: focal, grid: {}}", "8:24", "a grid must name at least one path"),
+        (TWO, "{use: focal, grid: {loss.gamma: 3}}", "8:37", "must be a list with at least one entry, got 3"),
+        (TWO, "{use: focal, grid: {loss.gamma: [1, [2]]}}", "8:41", "must hold plain values, got a list"),
+        (TWO, "{use: focal, grid: {loss.gamma: [1, 1.0]}}", "8:41", "holds the value 1.0 twice"),
+        (TWO, "{use: focal, grid: {loss.gamma: [1, null]}}", "8:41", "'loss.gamma' has no value (on dataset 'digits')"),
+        (TWO, "{use: focal, set: {loss.gamma: 1}, grid: {loss.gamma: [1]}}", "8:47", "stands under both set and grid"),
+        (TWO, "{use: balanced-batches, grid: default}", "8:35", "balanced-batches has no default grid"),
+        (
+            TWO,
+            "{use: focal, datasets: [digit]}",
+            "8:29",
+            "unknown dataset of this suite 'digit', did you mean 'digits'",
+        ),
+        (TWO, "{use: focal, datasets: [sine, sine]}", "8:35", "'sine' stands twice"),
+        (TWO, "{use: focal, datasets: []}", "8:28", "datasets must be a list with at least one entry"),
+        (TWO, "{use: focal, name: f, set: {loss.gamma: -1}}", "8:45", "gamma must be at least 0"),
+        (TWO, "{use: dropout, set: {network.depth: 1}}", "8:41", "unknown field of lstm 'depth'"),
+    ],
+)
+def test_a_mistake_in_a_long_form_has_the_exact_place(
+    tmp_path: Path, text: str, line: str, place: str, sentence: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(tmp_path, text.replace("{}", line))
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / 's.yaml'}:{place}: ")
+    assert sentence in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "sentence"),
+    [
+        ("seed: 1", "seed: -1", "2:7", "seed must be a whole number from 0 to 9223372036854775807, got -1"),
+        ("seed: 1", f"seed: {2**63}", "2:7", "seed must be a whole number from 0"),
+        ("folds: 3", "budget: step", "4:9", "unknown budget 'step', did you mean 'steps'"),
+        ("folds: 3", "folds_per_repeat: 6", "4:19", "folds_per_repeat must be a whole number from 1 to 5, got 6"),
+        ("question: q", "question: ''", "1:11", "question must be a word or a sentence"),
+        ("[digits, sine]", "[]", "5:11", "datasets must be a list with at least one entry, got an empty list"),
+        ("[digits, sine]", "[digits, {use: sine, name: digits}]", "5:20", "the dataset 'digits' is given twice (first at"),
+    ],
+)
+def test_a_mistake_in_the_protocol_has_the_exact_place(
+    tmp_path: Path, old: str, new: str, place: str, sentence: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(tmp_path, TWO.format("dropout").replace(old, new, 1))
+    assert str(caught.value).startswith(f"{tmp_path / 's.yaml'}:{place}: {sentence}")
+
+
+def test_a_setting_that_fits_one_dataset_only_names_the_other(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"\(on dataset 'sine'\)$"):
+        load(tmp_path, TWO.format("{use: dropout, set: {network.depth: 1}}"))
+    load(tmp_path, TWO.format("{use: dropout, set: {network.depth: 1}, datasets: [digits]}"))
+
+
+def test_nothing_empties_a_slot(tmp_path: Path) -> None:
+    recipe = load(tmp_path, ONE.format("recipe: {schedule: null, penalties: null}")).datasets[0].recipe
+    assert recipe.schedule is None
+    assert recipe.penalties == ()
+
+
+def test_settings_come_after_the_technique_and_slots_before_their_fields(tmp_path: Path) -> None:
+    suite = load(tmp_path, TWO.format("{use: l2, set: {penalties.l2.strength: 0.5, steps: 7}, datasets: [digits]}"))
+    recipe = suite.techniques[1].recipe(suite.datasets[0])
+    assert recipe.steps == 7
+    assert [(p.kind, p.strength) for p in recipe.penalties if isinstance(p, L2)] == [("l2", 0.5)]
+    assert suite.techniques[1].label == "l2 [penalties.l2.strength=0.5, steps=7]"
+
+
+def test_what_a_dataset_leaves_out_comes_from_the_suite_or_the_default(tmp_path: Path) -> None:
+    text = TWO.format("dropout").replace(
+        "[digits, sine]", "[{use: digits, folds: 2, repeats: 9, equivalence: 0.03}, sine]"
+    )
+    digits, sine = load(tmp_path, text.replace("folds: 3", "budget: epochs\nfolds_per_repeat: 3", 1)).datasets
+    assert (digits.repeats, digits.folds, digits.folds_per_repeat, digits.equivalence) == (9, 2, 2, 0.03)
+    assert (sine.repeats, sine.folds, sine.folds_per_repeat, sine.equivalence) == (2, 5, 3, 0.02)
+    assert (digits.metric, sine.metric) == ("macro_f1", "rmse")
+    assert {digits.recipe.budget, sine.recipe.budget} == {"epochs"}
+    assert load(tmp_path, TWO.format("dropout")).datasets[0].equivalence == 0.01
+
+
+def test_a_default_grid_is_the_catalogues_with_one_technique_per_point(tmp_path: Path) -> None:
+    suite = load(tmp_path, TWO.format("{use: smote, grid: default}"))
+    grid = TECHNIQUES["smote"].grid
+    assert len(suite.techniques) == 1 + math.prod(map(len, grid.values()))
+    assert {tuple(t.setting.values()) for t in suite.techniques[1:]} == set(itertools.product(*grid.values()))
+
+
+def test_a_suite_is_found_by_name_unless_a_file_has_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "suites").mkdir()
+    (tmp_path / "suites" / "mine.yaml").write_text(GOOD, encoding="utf-8")
+    (tmp_path / "mine").mkdir()
+    assert load_suite("mine").question == "Which helps?"
+    (tmp_path / "mine").rmdir()
+    (tmp_path / "mine").write_text(GOOD.replace("Which helps?", "Which file?"), encoding="utf-8")
+    assert load_suite("mine").question == "Which file?"
+    with pytest.raises(
+        UsageError, match=r"nine: no such suite file, did you mean 'mine'\? Suites here: suites/mine.yaml"
+    ):
+        load_suite("nine")
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_suite("n" * 5000)
+
+
+@pytest.mark.parametrize("name", ["reference", "baselines"])
+def test_a_suite_cannot_be_named_as_a_folder_that_no_run_may_write_to(tmp_path: Path, name: str) -> None:
+    (tmp_path / f"{name}.yaml").write_text(GOOD, encoding="utf-8")
+    with pytest.raises(UsageError, match=f"a suite cannot be called '{name}'"):
+        load_suite(tmp_path / f"{name}.yaml")
+
+
+def test_a_smoke_run_is_never_larger_and_keeps_datasets_that_cannot_shrink(tmp_path: Path) -> None:
+    text = TWO.format("dropout").replace("[digits, sine]", "[{use: sine, set: {SET}}, fraud]")
+    sine, fraud = smoke(load(tmp_path, text.replace("SET", "series: 10"))).datasets
+    assert sine.dataset == create("sine", {"series": 10, "test_series": 10, "points": 100})
+    assert fraud.dataset == create("fraud", dict(Fraud.smoke))
+    long = smoke(load(tmp_path, text.replace("SET", "length: 200, points: 400"))).datasets[0]
+    assert long.dataset == create("sine", {"length": 200, "points": 400}), "100 points would hold no window"
+    assert {one.folds_per_repeat for one in (sine, fraud, long)} == {1}
+
+
+def test_the_schema_knows_every_key() -> None:
+    found = schema()["properties"]
+    assert set(found) == set(SUITE_KEYS)
+    assert set(found["datasets"]["items"]["oneOf"][1]["properties"]) == set(DATASET_KEYS)
+    assert set(found["techniques"]["items"]["oneOf"][1]["properties"]) == set(TECHNIQUE_KEYS)
+
+
+def test_reading_and_planning_load_nothing_heavy() -> None:
+    code = (
+        "import sys; from bench.suite import load_suite; from bench.plan import make_plan\n"
+        "make_plan(load_suite('imbalance')), make_plan(load_suite('overfitting'))\n"
+        "print(*{'torch', 'pandas', 'sklearn', 'scipy'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "a: &x [*x]\n", "\t- 1\n", "1: 2\n"])
