@@ -145,11 +145,11 @@ def _classification(
     place = {"generator": [1, repeat], "fixed-test": [2], "folds": [3, repeat, fold]}[dataset]
     truth = np.random.default_rng([world.seed, *place]).choice(len(CLASSES), ROWS, p=SHARES)
     shared = np.random.default_rng([world.seed, 4, repeat, fold, len(dataset)])
-    own = shared if name in world.same_training else np.random.default_rng([world.seed, 5, repeat, fold, *name.encode()])
-    luck = shared.random(ROWS)
+    origin = "baseline" if name in world.same_training else name
+    own = np.random.default_rng([world.seed, 5, repeat, fold, *origin.encode()])
+    luck = shared.random(ROWS) + own.normal(0, world.noise, ROWS)
     guess = shared.integers(0, len(CLASSES), ROWS)
-    own_luck = np.random.default_rng(0).normal(0, 0, ROWS) if own is shared else own.normal(0, world.noise, ROWS)
-    wrong = luck + own_luck > 0.8 + world.effects[name]
+    wrong = luck > 0.8 + world.effects[origin]
     predicted = np.where(wrong, guess, truth).astype(np.uint8)
     matrix = confusion(truth, predicted.astype(np.int64), len(CLASSES))
     found: dict[str, Any] = {metric: float(value) for metric, value in from_confusion(matrix).items()}
@@ -158,10 +158,9 @@ def _classification(
 
 def _regression(world: World, name: str, repeat: int, fold: int) -> dict[str, Any]:
     shared = np.random.default_rng([world.seed, 6, repeat, fold]).normal(0, 0.05)
-    own = np.random.default_rng([world.seed, 7, repeat, fold, *name.encode()]).normal(0, world.noise)
-    if name == "baseline" or name in world.same_training:
-        own = 0.0
-    value = 1.0 + shared + own - world.effects[name]
+    origin = "baseline" if name in world.same_training else name
+    own = np.random.default_rng([world.seed, 7, repeat, fold, *origin.encode()]).normal(0, world.noise)
+    value = 1.0 + shared + own - world.effects[origin]
     return {"rmse": value, "mae": 0.8 * value, "r2": 1 - value**2 / 4, "confusion": []}
 
 

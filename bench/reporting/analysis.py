@@ -10,12 +10,10 @@ import numpy as np
 from bench import statistics
 from bench.metrics import METRICS, per_class
 from bench.reporting.comparing import make_comparer
-from bench.reporting.trials import TRAIN, trial_table
+from bench.reporting.trials import TRAIN, Trials, trial_table
 from bench.statistics import Interval, Verdict
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bench.store import Store
 
 FEW_ROWS = 10  # below this many test rows, a class's scores are flagged
@@ -48,8 +46,8 @@ class Standing:
     verdict: Verdict | None = None
     rank: int | None = None
     p_first: float = np.nan
-    rank_low: int | None = None
-    rank_high: int | None = None
+    place_low: int | None = None
+    place_high: int | None = None
     cost_ratio: float = np.nan
     cost_seconds: float = np.nan
     steps: float = np.nan
@@ -84,7 +82,7 @@ class DatasetAnalysis:
     standings: tuple[Standing, ...]
     support: np.ndarray
     margin: float
-    trials: "pd.DataFrame"
+    trials: Trials
 
     @property
     def scored(self) -> tuple[Standing, ...]:
@@ -106,7 +104,7 @@ class DatasetAnalysis:
     @property
     def machines(self) -> tuple[str, ...]:
         """Return the names of the processors that trained, sorted."""
-        return tuple(sorted(self.trials["machine"].dropna().unique()))
+        return tuple(sorted({name for name in self.trials["machine"] if isinstance(name, str)}))
 
     @property
     def label(self) -> str:
@@ -148,7 +146,7 @@ def analyse(store: "Store") -> Analysis:
     for cell in plan["cells"]:
         cells.setdefault(cell["dataset"], []).append(cell)
     found = [
-        _dataset(plan, facts, cells[facts["label"]], table[table["dataset"] == facts["label"]], store)
+        _dataset(plan, facts, cells[facts["label"]], table.where(table["dataset"] == facts["label"]), store)
         for facts in plan["datasets"]
         if facts["label"] in cells
     ]
@@ -156,13 +154,13 @@ def analyse(store: "Store") -> Analysis:
 
 
 def _dataset(
-    plan: Mapping[str, Any], facts: Mapping[str, Any], cells: list, table: "pd.DataFrame", store: "Store"
+    plan: Mapping[str, Any], facts: Mapping[str, Any], cells: list, table: Trials, store: "Store"
 ) -> DatasetAnalysis:
     """Return the analysis of one dataset."""
     metric = facts["metric"]
     applicable = [cell for cell in cells if not cell["not_applicable"]]
-    frames = {cell["technique"]: table[table["technique"] == cell["technique"]] for cell in applicable}
-    done = {name: frame[(frame["status"] == "ok") & frame[metric].notna()] for name, frame in frames.items()}
+    frames = {cell["technique"]: table.where(table["technique"] == cell["technique"]) for cell in applicable}
+    done = {name: frame.where((frame["status"] == "ok") & np.isfinite(frame[metric])) for name, frame in frames.items()}
     baseline = done.get(plan["baseline"])
     families = {one["label"]: one["family"] for one in plan["techniques"]}
     measured = {name: _measured(frame, baseline, facts) for name, frame in done.items()}
@@ -204,90 +202,86 @@ def _margin(facts: Mapping[str, Any], baseline: float) -> float:
     return float(facts["equivalence"] * (baseline if relative else 1.0))
 
 
-def _statuses(frame: "pd.DataFrame | None", metric: str) -> dict[str, Any]:
+def _statuses(frame: Trials | None, metric: str) -> dict[str, Any]:
     """Return how the planned trials of a cell ended, and the distinct reasons of those that did not end well."""
     if frame is None:
         return {"statuses": {}, "reasons": ()}
-    counts = Counter(frame["status"])
-    unwell = frame[~frame["status"].isin(["ok", "missing", "unscored"])]
-    reasons = [f"{count} x {reason}" for reason, count in sorted(Counter(unwell["reason"]).items())]
-    undefined = int(((frame["status"] == "ok") & frame[metric].isna()).sum())
+    counts = Counter(frame["status"].tolist())
+    unwell = frame.where(~np.isin(frame["status"], ["ok", "missing", "unscored"]))
+    reasons = [f"{count} x {reason}" for reason, count in sorted(Counter(unwell["reason"].tolist()).items())]
+    undefined = int(((frame["status"] == "ok") & np.isnan(frame[metric])).sum())
     if undefined:
         reasons.append(f"{undefined} x {METRICS[metric].title} is undefined on the test rows")
     return {"statuses": dict(sorted(counts.items())), "reasons": tuple(reasons)}
 
 
-def _mean(frame: "pd.DataFrame", column: str) -> float:
-    """Return the mean over repeats of the mean over folds."""
-    return float(frame.groupby("repeat")[column].mean().mean())
-
-
-def _measured(done: "pd.DataFrame", baseline: "pd.DataFrame | None", facts: Mapping[str, Any]) -> dict[str, Any]:
+def _measured(done: Trials, baseline: Trials | None, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the means of one cell's scored trials."""
-    if done.empty:
+    if not len(done):
         return {}
     metric = facts["metric"]
-    score, train = _mean(done, metric), _mean(done, TRAIN + metric)
+    score, train = done.mean(metric), done.mean(TRAIN + metric)
     higher = METRICS[metric].better == "higher"
-    defined = [name for name, one in METRICS.items() if one.task == facts["task"] and done[name].notna().any()]
+    own = {name: done.mean(name) for name, one in METRICS.items() if one.task == facts["task"]}
     return {
         "score": score,
         "train": train,
         "gap": train - score if higher else score - train,
         "cost_ratio": np.nan if baseline is None else _cost_ratio(done, baseline),
         "cost_seconds": float(_cost(done).mean()),
-        "steps": float(done["steps"].mean()),
-        "examples": float(done["examples"].mean()),
-        "flops": float(done["flops"].mean()),
+        **{name: float(done[name].mean()) for name in ("steps", "examples", "flops")},
         "no_op": bool(done["no_op"].astype(bool).all()),
-        "metrics": {name: _mean(done, name) for name in defined},
+        "metrics": {name: value for name, value in own.items() if np.isfinite(value)},
         "class_f1": _class_scores(done, facts)[0] if facts["task"] == "classification" else None,
     }
 
 
-def _cost(frame: "pd.DataFrame") -> "pd.Series":
-    return frame["cpu_seconds"] + frame["resample_seconds"]
+def _cost(trials: Trials) -> np.ndarray:
+    return trials["cpu_seconds"] + trials["resample_seconds"]
 
 
-def _cost_ratio(done: "pd.DataFrame", baseline: "pd.DataFrame") -> float:
+def _cost_ratio(done: Trials, baseline: Trials) -> float:
     """Return the mean cost of a trial over the baseline's, among trials of the same machine and stack size."""
-    where = ["machine", "stack"]
-    base = baseline.assign(cost=_cost(baseline)).groupby(where)["cost"].mean()
-    own = done.assign(cost=_cost(done)).groupby(where)["cost"].agg(["sum", "count"])
-    shared = own.index.intersection(base.index)
-    expected = (own.loc[shared, "count"] * base.loc[shared]).sum()
-    return float(own.loc[shared, "sum"].sum() / expected) if len(shared) and expected > 0 else np.nan
+    spent = expected = 0.0
+    for machine, stack in {*zip(done["machine"], done["stack"], strict=True)}:
+        own, base = (
+            _cost(one.where((one["machine"] == machine) & (one["stack"] == stack))) for one in (done, baseline)
+        )
+        if len(base):
+            spent += float(own.sum())
+            expected += len(own) * float(base.mean())
+    return spent / expected if expected > 0 else np.nan
 
 
-def _class_scores(done: "pd.DataFrame", facts: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+def _class_scores(done: Trials, facts: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Return F1 and support [C] of each class, means over repeats of what is pooled over the folds of a repeat.
 
     Support counts distinct rows: the folds of a repeat share the test rows of a dataset that has its own.
     """
     classes = len(facts["classes"])
     scores, supports = [], []
-    for _, frame in done.groupby("repeat"):
-        matrices = np.array(frame["confusion"].tolist(), dtype=np.int64).reshape(-1, classes, classes)
+    for trials in done.by_repeat():
+        matrices = np.stack(trials["confusion"].tolist()).reshape(-1, classes, classes)
         each = per_class(matrices.sum(axis=0))
         scores.append(each.f1)
-        supports.append(each.support / (len(frame) if facts["has_test"] else 1))
+        supports.append(each.support / (len(trials) if facts["has_test"] else 1))
     return np.mean(scores, axis=0), np.mean(supports, axis=0)
 
 
-def _support(done: "Mapping[str, pd.DataFrame]", facts: Mapping[str, Any]) -> np.ndarray:
+def _support(done: Mapping[str, Trials], facts: Mapping[str, Any]) -> np.ndarray:
     """Return the test rows of each class [C], from the first technique with trials; empty for a regression."""
     if facts["task"] == "classification":
-        for frame in done.values():
-            if len(frame):
-                return _class_scores(frame, facts)[1]
+        for trials in done.values():
+            if len(trials):
+                return _class_scores(trials, facts)[1]
     return np.zeros(len(facts["classes"]))
 
 
 def _compared(
     baseline: str,
     facts: Mapping[str, Any],
-    done: "Mapping[str, pd.DataFrame]",
-    frames: "Mapping[str, pd.DataFrame]",
+    done: Mapping[str, Trials],
+    frames: Mapping[str, Trials],
     cells: list,
     store: "Store",
     measured: Mapping[str, Mapping[str, Any]],
@@ -319,7 +313,7 @@ def _compared(
             found[names[index]] |= {
                 "rank": int(ranks.rank[place]),
                 "p_first": float(ranks.first[place]),
-                "rank_low": int(ranks.low[place]),
-                "rank_high": int(ranks.high[place]),
+                "place_low": int(ranks.low[place]),
+                "place_high": int(ranks.high[place]),
             }
     return found

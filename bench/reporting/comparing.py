@@ -8,11 +8,10 @@ import numpy as np
 
 from bench import statistics
 from bench.metrics import METRICS
+from bench.reporting.trials import Trials, means
 from bench.statistics import DRAWS, Interval
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bench.store import Store
 
 
@@ -40,10 +39,10 @@ class Comparer:
         differences = self.values[one, both] - self.values[other, both]
         if self.method == "folds":
             return statistics.nadeau_bengio(differences, self.ratio)
-        means = _means(differences, self.repeat[both])[:, None]
+        by_repeat = means(differences, self.repeat[both])[:, None]
         if self.method == "independent":
-            return statistics.independent_repeats(means)
-        return statistics.fixed_test_set(means, self._row_error(one, other, differences), self.test_rows)
+            return statistics.independent_repeats(by_repeat)
+        return statistics.fixed_test_set(by_repeat, self._row_error(one, other, differences), self.test_rows)
 
     def _row_error(self, one: int, other: int, differences: np.ndarray) -> float:
         """Return the standard error over test rows; NaN where the metric is not made of counts and anything differs."""
@@ -58,7 +57,7 @@ class Comparer:
         """
         chosen = np.flatnonzero(complete)
         direction = 1 if higher else -1
-        scores = np.array([_means(self.values[index], self.repeat) for index in chosen]) * direction
+        scores = np.array([means(self.values[index], self.repeat) for index in chosen]) * direction
         better = np.zeros((len(chosen), len(chosen)), dtype=bool)
         for column, other in enumerate(chosen):
             found = [self.interval(int(one), int(other)) if one != other else None for one in chosen]
@@ -68,45 +67,33 @@ class Comparer:
         return statistics.ranks(scores.reshape(len(chosen), -1), better)
 
 
-def _means(values: np.ndarray, repeat: np.ndarray) -> np.ndarray:
-    """Return the mean over the folds of each repeat that is there."""
-    _, which = np.unique(repeat, return_inverse=True)
-    return np.bincount(which, values) / np.bincount(which)
-
-
-def make_comparer(
-    facts: Mapping[str, Any], done: "Mapping[str, pd.DataFrame]", places: list, store: "Store"
-) -> Comparer:
+def make_comparer(facts: Mapping[str, Any], done: Mapping[str, Trials], places: list, store: "Store") -> Comparer:
     """Return what compares the techniques of one dataset.
 
     facts: the dataset's entry of the plan; done: per technique its scored trials; places: planned (repeat, fold).
     """
-    import pandas as pd
-
     metric = facts["metric"]
-    index = pd.MultiIndex.from_tuples(places, names=["repeat", "fold"])
-    values = np.array(
-        [frame.set_index(["repeat", "fold"])[metric].reindex(index) for frame in done.values()], dtype=float
-    )
-    trials = pd.concat(done.values())
+    column = {place: index for index, place in enumerate(places)}
+    values = np.full((len(done), len(places)), np.nan)
+    for row, trials in enumerate(done.values()):
+        for repeat, fold, score in zip(trials["repeat"], trials["fold"], trials[metric], strict=True):
+            values[row, column[repeat, fold]] = score
     method = "independent" if facts["repeats"] == "independent" else "test set" if facts["has_test"] else "folds"
     counted = facts["task"] == "classification" and METRICS[metric].kind == "count"
-    draws = _row_draws(done, trials, metric, len(facts["classes"]), store) if method == "test set" and counted else None
-    rows = int(trials["rows_test"].max()) if len(trials) else 0
-    ratio = float(trials["rows_test"].mean() / trials["rows_own"].mean()) if len(trials) else np.nan
-    repeat = np.array([place[0] for place in places], dtype=int)
-    return Comparer(method, tuple(done), values.reshape(len(done), len(places)), repeat, ratio, draws, rows)
+    draws = _row_draws(done, metric, len(facts["classes"]), store) if method == "test set" and counted else None
+    tested, trained = (np.concatenate([trials[name] for trials in done.values()]) for name in ("rows_test", "rows_own"))
+    rows, ratio = (int(tested.max()), float(tested.mean() / trained.mean())) if len(tested) else (0, np.nan)
+    repeats = np.array([place[0] for place in places], dtype=int)
+    return Comparer(method, tuple(done), values, repeats, ratio, draws, rows)
 
 
-def _row_draws(
-    done: "Mapping[str, pd.DataFrame]", trials: "pd.DataFrame", metric: str, classes: int, store: "Store"
-) -> np.ndarray | None:
+def _row_draws(done: Mapping[str, Trials], metric: str, classes: int, store: "Store") -> np.ndarray | None:
     """Return each technique's scores [techniques, draws] on bootstrap draws of the test rows, NaN where it has none.
 
     None where predictions are not stored, or where trials were tested on different rows.
     """
-    digests = trials["truth"].unique()
-    pairs = {name: list(zip(frame["key"], frame["rule"], strict=True)) for name, frame in done.items()}
+    digests = sorted({digest for trials in done.values() for digest in trials["truth"]})
+    pairs = {name: list(zip(trials["key"], trials["rule"], strict=True)) for name, trials in done.items()}
     if len(digests) != 1 or any(pair not in store.labels for held in pairs.values() for pair in held):
         return None
     truth, _ = store.truth(digests[0])

@@ -37,7 +37,7 @@ LOOKS = {
     "baseline": (INK, "*"),
     "incomplete": ("#8a8f96", "x"),
 }
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.hashsalt": "remedy-bench", "svg.fonttype": "none", "font.family": ["DejaVu Sans"], "font.size": 8,
     "text.color": INK, "axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK, "xtick.color": INK,
     "ytick.color": INK, "axes.facecolor": PAPER, "figure.facecolor": PAPER, "axes.spines.top": False,
@@ -192,12 +192,13 @@ def _heat_map(datasets: Sequence[DatasetAnalysis], techniques: Sequence[str]) ->
         size = (3.0 + 0.62 * sum(widths) + 0.35 * len(datasets), 0.2 * len(names) + 1.4)
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots(1, len(datasets), sharey=True, squeeze=False, width_ratios=widths)[0]
-        mesh = None
-        for axis, dataset, change in zip(axes, datasets, changes, strict=True):
-            mesh = _heat_panel(axis, dataset, change, _round(max(known)))
+        meshes = [
+            _heat_panel(axis, dataset, change, _round(max(known)))
+            for axis, dataset, change in zip(axes, datasets, changes, strict=True)
+        ]
         axes[0].set_yticks(np.arange(len(names)) + 0.5, names)
         axes[0].set_ylim(len(names), 0)
-        figure.colorbar(mesh, ax=list(axes), label="change in F1", fraction=0.02, aspect=30, pad=0.01)
+        figure.colorbar(meshes[0], ax=list(axes), label="change in F1", fraction=0.02, aspect=30, pad=0.01)
         svg = _svg(figure, title, description)
     rows = tuple(
         (dataset.label, name, dataset.facts["classes"][at], dataset.support[at], change[row, at])
@@ -232,7 +233,7 @@ def _heat_panel(axis: "Axes", dataset: DatasetAnalysis, change: np.ndarray, limi
     for (row, column), value in np.ndenumerate(shown):
         if np.isfinite(value):
             dark = abs(value) > 0.6 * limit
-            text = signed(value, 2)
+            text = signed(float(value), 2)
             at = (column + 0.5, row + 0.5)
             axis.annotate(text, at, ha="center", va="center", fontsize=6.5, color="#f7f7f7" if dark else "#202124")
     for column, at in enumerate(order):

@@ -16,7 +16,8 @@ from bench.store import Store
 
 EXPLANATION = (
     "Every technique is compared with the baseline on the same data, splits and initial weights.",
-    "Rank: 1 + the number of techniques that are significantly better; its 90 % interval is from resampled repeats.",
+    "Rank: 1 + the number of techniques that are significantly better. Place: where the score stands in 90 % of "
+    "resamplings of the repeats.",
     "Verdict: better or worse (adjusted p below 5 %), equivalent (the difference is shown to lie within the margin), "
     "or undecided; a technique with trials missing has none.",
     "Detectable: the smallest effect that these repeats would have found with 80 % power, for undecided techniques.",
@@ -123,7 +124,8 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]], left: frozens
         line = "".join(_cell(str(text), side) for text, side in zip(row, sides, strict=True))
         lines.append(f"<tr class='baseline'>{line}</tr>" if "baseline" in row else f"<tr>{line}</tr>")
     name = escape(caption)
-    return f"<div class='scroll' tabindex='0' role='region' aria-label='{name}'><table><caption>{name}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    opening = f"<div class='scroll' tabindex='0' role='region' aria-label='{name}'><table><caption>{name}</caption>"
+    return f"{opening}<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
 
 
 def _cell(text: str, side: str) -> str:

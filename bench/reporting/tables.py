@@ -8,11 +8,14 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from bench.metrics import METRICS
 from bench.reporting.analysis import Analysis, DatasetAnalysis, Standing
 
-HEADINGS = ("rank", "technique", "score", "difference [95 %]", "verdict", "detectable", "gap", "cost", "trials")
+HEADINGS = (
+    "rank", "technique", "score", "difference [95 %]", "verdict", "detectable", "place", "gap", "cost", "trials",
+)  # fmt: skip
 WORDY = frozenset({"technique", "difference [95 %]", "verdict"})  # columns of words; the others are numbers
 TERMINAL_HEADINGS = ("rank", "technique", "score", "difference [95 %]", "verdict", "cost", "trials")
 NONE = "-"
@@ -44,11 +47,11 @@ def verdict(one: Standing) -> str:
     return f"{one.word} ({sign})" if sign else one.word
 
 
-def rank(one: Standing) -> str:
-    """Return the rank and, where it is wider, its 90 % interval."""
-    if one.rank is None:
-        return ""
-    return f"{one.rank} ({one.rank_low} to {one.rank_high})" if one.rank_low != one.rank_high else str(one.rank)
+def place(one: Standing) -> str:
+    """Return the places by score that 90 % of the resamplings give."""
+    if one.place_low is None:
+        return NONE
+    return str(one.place_low) if one.place_low == one.place_high else f"{one.place_low} to {one.place_high}"
 
 
 def difference(one: Standing) -> str:
@@ -65,12 +68,13 @@ def cells(one: Standing) -> dict[str, str]:
     """Return one line of the ranked table by heading."""
     undecided = one.verdict is not None and one.verdict.word == "undecided"
     return {
-        "rank": rank(one),
+        "rank": NONE if one.rank is None else str(one.rank),
         "technique": one.technique,
         "score": number(one.score),
         "difference [95 %]": difference(one),
         "verdict": verdict(one),
         "detectable": number(one.verdict.smallest_detectable) if undecided and one.verdict is not None else NONE,
+        "place": place(one),
         "gap": signed(one.gap),
         "cost": times(one.cost_ratio),
         "trials": "" if one.not_applicable else f"{one.done}/{one.planned}",
@@ -94,8 +98,8 @@ def terminal_ranking(analysis: Analysis) -> RenderableType:
         for one in dataset.standings:
             if not one.not_applicable:
                 line = cells(one)
-                table.add_row(*(line[heading] for heading in TERMINAL_HEADINGS), style=_STYLES.get(one.word, ""))
-        shown += [table, *lacking(dataset), ""]
+                table.add_row(*(Text(line[heading]) for heading in TERMINAL_HEADINGS), style=_STYLES.get(one.word, ""))
+        shown += [table, *map(Text, lacking(dataset)), ""]
     return Group(*shown)
 
 
@@ -215,14 +219,14 @@ def ranking_csv(dataset: DatasetAnalysis) -> str:
     )
     judged = ("p_holm", "p_equivalence", "sign", "smallest_detectable")
     headings = [
-        "rank", "rank_low", "rank_high", "p_first", "technique", "family", "score", "train", "gap", "verdict",
+        "rank", "place_low", "place_high", "p_first", "technique", "family", "score", "train", "gap", "verdict",
         *("difference" if name == "estimate" else name for name in bounds), *judged, "cost_ratio", "cost_seconds",
         "steps", "examples", "flops", "done", "planned", "statuses", "reasons", "not_applicable", "training", "rule",
         *metrics,
     ]  # fmt: skip
     lines = [
         [
-            one.rank, one.rank_low, one.rank_high, one.p_first, one.technique, one.family, one.score, one.train,
+            one.rank, one.place_low, one.place_high, one.p_first, one.technique, one.family, one.score, one.train,
             one.gap, one.word, *(getattr(one.difference, name, None) for name in bounds),
             *(getattr(one.verdict, name, None) for name in judged), one.cost_ratio, one.cost_seconds, one.steps,
             one.examples, one.flops, one.done, one.planned,
@@ -247,4 +251,4 @@ def trials_csv(dataset: DatasetAnalysis) -> str:
         dataset.metric,
         f"train_{dataset.metric}",
     ]
-    return csv_text(headings, dataset.trials[headings].itertuples(index=False, name=None))
+    return csv_text(headings, zip(*(dataset.trials[name].tolist() for name in headings), strict=True))

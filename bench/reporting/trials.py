@@ -1,23 +1,56 @@
 """The plan's cells joined with what the store holds of them: one row per (dataset, technique, repeat, fold)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bench.metrics import METRICS
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bench.store import Store
 
-RUN_COLUMNS = (
-    "status", "reason", "no_op", "steps", "examples", "flops", "cpu_seconds", "resample_seconds", "stack",
-    "rows_train", "rows_own", "rows_test", "truth", "machine", "commit", "dirty", "versions", "threads", "device",
+NUMBERS = (
+    "steps", "examples", "flops", "cpu_seconds", "resample_seconds", "stack", "rows_own", "rows_test",
 )  # fmt: skip
+RUN_COLUMNS = ("status", "reason", "no_op", "truth", "machine", *NUMBERS)
 TRAIN = "train_"  # before the name of a metric: its score on the rows trained on
 
 
-def trial_table(plan: Mapping[str, Any], store: "Store") -> "pd.DataFrame":
+@dataclass(frozen=True)
+class Trials:
+    """A table of trials: columns of equal length by name."""
+
+    columns: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.columns["key"])
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.columns[name]
+
+    def where(self, chosen: np.ndarray) -> "Trials":
+        """Return the rows where ``chosen`` (bool, one per row) is true."""
+        return Trials({name: values[chosen] for name, values in self.columns.items()})
+
+    def by_repeat(self) -> "list[Trials]":
+        """Return the trials of each repeat, in ascending order."""
+        return [self.where(self["repeat"] == repeat) for repeat in np.unique(self["repeat"])]
+
+    def mean(self, name: str) -> float:
+        """Return the mean over repeats of the mean over folds of what is defined; NaN where nothing is."""
+        known = np.isfinite(self[name])
+        return float(means(self[name][known], self["repeat"][known]).mean()) if known.any() else np.nan
+
+
+def means(values: np.ndarray, repeat: np.ndarray) -> np.ndarray:
+    """Return the mean over the folds of each repeat that is there."""
+    _, which = np.unique(repeat, return_inverse=True)
+    return np.bincount(which, values) / np.bincount(which)
+
+
+def trial_table(plan: Mapping[str, Any], store: "Store") -> Trials:
     """Return the planned trials of every cell with their records and scores.
 
     status: that of the record; 'missing' without one, 'unscored' where the cell's rule has no test score yet. Columns
@@ -43,4 +76,6 @@ def trial_table(plan: Mapping[str, Any], store: "Store") -> "pd.DataFrame":
     table["status"] = table["status"].astype(object).where(table["status"].notna(), "missing")
     unscored = (table["status"] == "ok") & table["scored"].isna()
     table.loc[unscored, "status"] = "unscored"
-    return table.drop(columns="scored")
+    table["reason"] = table["reason"].fillna("")
+    numbers = {name: table[name].to_numpy(dtype=float) for name in (*NUMBERS, *METRICS, *(TRAIN + m for m in METRICS))}
+    return Trials({name: np.asarray(table[name]) for name in table.columns} | numbers)
