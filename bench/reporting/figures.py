@@ -292,10 +292,14 @@ def _cost(datasets: Sequence[DatasetAnalysis]) -> Drawing:
 def _cost_ticks(axis: "Axes") -> None:
     """Mark round ratios; a logarithmic axis of less than a decade has next to no ticks of its own."""
     low, high = axis.get_xlim()
-    steps = (1, 1.5, 2, 3, 5, 7) if high / low < 30 else (1, 3) if high / low < 300 else (1,)
-    ticks = [step * 10.0**power for power in range(-4, 6) for step in steps]
+    if high / low < 3:
+        width = 0.02 if high / low < 1.15 else 0.05 if high / low < 1.5 else 0.25
+        ticks = [width * count for count in range(1, 400)]
+    else:
+        steps = (1, 2, 5) if high / low < 300 else (1,)
+        ticks = [step * 10.0**power for power in range(-4, 6) for step in steps]
     inside = [tick for tick in ticks if low <= tick <= high]
-    axis.set_xticks(inside, [f"{tick:g}x" for tick in inside])
+    axis.set_xticks(inside, [f"{tick:.4g}x" for tick in inside])
     axis.set_xticks([], minor=True)
 
 
@@ -336,16 +340,17 @@ def _scatter(axis: "Axes", dataset: DatasetAnalysis, value: Callable[[Standing],
 
 
 def spread(wanted: Sequence[float], apart: float) -> list[float]:
-    """Return ascending places near the wanted ascending ones, at least ``apart``, within 0..1 while they fit there."""
-    apart = min(apart, 1 / max(1, len(wanted) - 1))
-    places: list[float] = []
-    for value in wanted:
-        places.append(max(value, places[-1] + apart) if places else value)
-    top = 1.0
-    for index in range(len(places) - 1, -1, -1):
-        places[index] = min(places[index], top)
-        top = places[index] - apart
-    return places
+    """Return the places nearest to the wanted ascending ones that are at least ``apart``, within 0..1.
+
+    Less apart where so many do not fit. Nearest in squares: monotone regression of the wanted places, less the gaps.
+    """
+    if not len(wanted):
+        return []
+    from scipy.optimize import isotonic_regression
+
+    gaps = min(apart, 1 / max(1, len(wanted) - 1)) * np.arange(len(wanted))
+    level = isotonic_regression(np.asarray(wanted) - gaps).x
+    return list(np.clip(level, 0.0, 1.0 - gaps[-1]) + gaps)
 
 
 def _front(axis: "Axes", dataset: DatasetAnalysis) -> None:

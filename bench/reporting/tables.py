@@ -152,7 +152,7 @@ def protocol(dataset: DatasetAnalysis) -> str:
     return (
         f"{facts['repeat_count']} repeats ({repeats}) x {facts['folds_per_repeat']} of {facts['folds']} folds, {held}. "
         f"Intervals: {', '.join(methods) or 'none'}; p-values Holm-adjusted over {dataset.family} comparisons; "
-        f"equivalent: within +-{band}. Cost: CPU seconds of training and resampling over the baseline's, among trials "
+        f"equivalent: within ±{band}. Cost: CPU seconds of training and resampling over the baseline's, among trials "
         f"of the same machine and stack size{machines}."
     )
 
