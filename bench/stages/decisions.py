@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SWEEPS = 3  # of coordinate ascent over the per-class offsets
+_CLOSE = 1e-9  # scores this close are one: no cut between them would survive rounding
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def _best_cut(margin: "np.ndarray", positive: "np.ndarray", weights: "np.ndarray
     hits = np.cumsum((weights * positive)[order])
     chosen = np.cumsum(weights[order])
     total = hits[-1] if len(hits) else 0.0
-    ends = np.flatnonzero(np.diff(sorted_margin) != 0)  # a cut lies between two different scores
+    ends = np.flatnonzero(np.diff(sorted_margin) < -_CLOSE)  # a cut lies between two different scores
     if total == 0 or len(ends) == 0:
         return 0.0
     f1 = 2 * hits[ends] / (chosen[ends] + total)
@@ -169,7 +170,7 @@ def _best_offset(scores: "np.ndarray", label: int, labels: "np.ndarray", weights
     bottom = said + support
     macro = np.divide(2 * right, bottom, out=np.zeros_like(bottom), where=bottom > 1e-12).mean(axis=1)
 
-    ends = np.flatnonzero(np.diff(lack) != 0) + 1  # an offset lies between two different rows
+    ends = np.flatnonzero(np.diff(lack) > _CLOSE) + 1  # an offset lies between two different rows
     now = int(np.searchsorted(lack, 0.0, side="left"))
     if len(ends) == 0 or macro[ends].max() <= macro[now] + 1e-12:
         return 0.0
