@@ -179,7 +179,8 @@ class Store:
 
         schema = _schemas()[tier]
         wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-        return pa.concat_tables([pa.Table.from_batches([], wanted), *(_read(file, wanted) for file in self._files(tier))])
+        nothing = pa.Table.from_batches([], wanted)  # the schema's own empty table would load pandas
+        return pa.concat_tables([nothing, *(_read(file, wanted) for file in self._files(tier))])
 
     def statuses(self) -> dict[str, str]:
         """Return each stored trial's status; of several records of one trial the best counts."""

@@ -243,7 +243,7 @@ def _cost(trials: Trials) -> np.ndarray:
 def _cost_ratio(done: Trials, baseline: Trials) -> float:
     """Return the mean cost of a trial over the baseline's, among trials of the same machine and stack size."""
     spent = expected = 0.0
-    for machine, stack in {*zip(done["machine"], done["stack"], strict=True)}:
+    for machine, stack in sorted({*zip(done["machine"], done["stack"], strict=True)}):
         own, base = (
             _cost(one.where((one["machine"] == machine) & (one["stack"] == stack))) for one in (done, baseline)
         )

@@ -58,12 +58,15 @@ class Comparer:
         chosen = np.flatnonzero(complete)
         direction = 1 if higher else -1
         scores = np.array([means(self.values[index], self.repeat) for index in chosen]) * direction
-        better = np.zeros((len(chosen), len(chosen)), dtype=bool)
-        for column, other in enumerate(chosen):
-            found = [self.interval(int(one), int(other)) if one != other else None for one in chosen]
-            p = [np.nan if one is None or one.identical else one.p_value for one in found]
-            gains = [one is not None and one.estimate * direction > 0 for one in found]
-            better[:, column] = (statistics.holm(p) < statistics.ALPHA) & np.array(gains)
+        p = np.full((len(chosen), len(chosen)), np.nan)
+        gain = np.zeros_like(p)
+        for row in range(len(chosen)):
+            for column in range(row):
+                if (found := self.interval(int(chosen[row]), int(chosen[column]))) is not None:
+                    p[row, column] = p[column, row] = found.p_value
+                    gain[row, column], gain[column, row] = found.estimate * direction, -found.estimate * direction
+        significant = np.array([statistics.holm(p[:, column]) < statistics.ALPHA for column in range(len(chosen))]).T
+        better = significant & (gain > 0)
         return statistics.ranks(scores.reshape(len(chosen), -1), better)
 
 

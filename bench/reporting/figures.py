@@ -328,15 +328,17 @@ def _scatter(axis: "Axes", dataset: DatasetAnalysis, value: Callable[[Standing],
     axis.set_title(dataset.label)
     axis.grid(visible=True)
     low, high = axis.get_ylim()
+    edge = axis.get_xlim()[1]
     places = spread([(_round(one.score) - low) / (high - low) for one in points], 0.042)
     for one, place in zip(points, places, strict=True):
-        axis.annotate(
-            one.technique, xy=(_round(value(one)), _round(one.score)), xytext=(1.03, round(place, 4)),
-            textcoords="axes fraction", fontsize=6.5, va="center", annotation_clip=False,
-            fontweight="bold" if one.is_baseline else "normal",
-            arrowprops={"arrowstyle": "-", "color": _look(one)[0], "linewidth": 0.5, "alpha": 0.55, "shrinkA": 1,
-                        "shrinkB": 3, "relpos": (0, 0.5)},
-        )  # fmt: skip
+        start, end = (_round(value(one)), _round(one.score)), (edge, low + place * (high - low))
+        axis.plot(*zip(start, end, strict=True), color=_look(one)[0], linewidth=0.5, alpha=0.55, zorder=2)
+        weight = "bold" if one.is_baseline else "normal"
+        axis.text(
+            1.01, round(place, 4), one.technique, fontsize=6.5, va="center", weight=weight, transform=axis.transAxes
+        )
+    axis.set_xlim(right=edge)
+    axis.set_ylim(low, high)
 
 
 def spread(wanted: Sequence[float], apart: float) -> list[float]:

@@ -31,6 +31,10 @@ def write_report(results: Path, report: Path) -> Path:
 
     Raises UsageError where the results cannot be read or the report cannot be written.
     """
+    try:
+        report.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(report, error) from error
     analysis = analyse(Store(results))
     drawings = draw(analysis)
     files = {"index.html": _page(analysis, drawings), "README.md": _readme(analysis, drawings)}
@@ -40,14 +44,17 @@ def write_report(results: Path, report: Path) -> Path:
     for drawing in drawings:
         files |= {f"{drawing.name}.svg": drawing.svg, f"{drawing.name}.csv": drawing.csv}
     try:
-        report.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             (report / name).write_bytes(text.encode())
     except OSError as error:
-        raise UsageError(
-            f"the report folder '{report}' cannot be written ({error.strerror}); choose another with --report"
-        ) from error
+        raise _unwritable(report, error) from error
     return report / "index.html"
+
+
+def _unwritable(report: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"the report folder '{report}' cannot be written ({error.strerror}); choose another with --report"
+    )
 
 
 def slug(dataset: DatasetAnalysis) -> str:
