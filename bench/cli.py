@@ -48,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_list(commands)
     _add_describe(commands)
     _add_validate(commands)
-    _command(commands, "schema", "print the JSON schema of suite files, for editors", "  python -m bench schema > suite.json")
+    _command(
+        commands, "schema", "print the JSON schema of suite files, for editors", "  python -m bench schema > suite.json"
+    )
     return parser
 
 

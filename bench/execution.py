@@ -84,7 +84,9 @@ def check_scheduler(address: str) -> int:
             "give the address it prints at start, such as tcp://127.0.0.1:8786"
         ) from error
     if workers == 0:
-        raise UsageError(f"--scheduler {address}: the scheduler has no workers; start some with 'dask worker {address}'")
+        raise UsageError(
+            f"--scheduler {address}: the scheduler has no workers; start some with 'dask worker {address}'"
+        )
     return workers
 
 

@@ -148,7 +148,7 @@ def per_class(matrix: "np.ndarray") -> PerClass:
 def from_confusion(matrix: "np.ndarray") -> "dict[str, np.ndarray]":
     """Return the metrics of kind 'count' from confusion matrices [..., C, C], each [...].
 
-    Recalls of classes without true rows are left out, as scikit-learn's balanced accuracy does.
+    Recalls of classes without true rows are left out, as scikit-learn's balanced accuracy does. NaN without rows.
     """
     import numpy as np
 
@@ -163,7 +163,7 @@ def from_confusion(matrix: "np.ndarray") -> "dict[str, np.ndarray]":
     true = each.support.astype(float)
     covariance = hits * total - (true * said).sum(-1)
     spread = np.sqrt((total**2 - (said**2).sum(-1)) * (total**2 - (true**2).sum(-1)))
-    return {
+    scores = {
         "accuracy": _ratio(hits, total),
         "balanced_accuracy": np.where(present, each.recall, 0.0).sum(-1) / count,
         "macro_f1": each.f1.mean(-1),
@@ -171,6 +171,7 @@ def from_confusion(matrix: "np.ndarray") -> "dict[str, np.ndarray]":
         "worst_recall": np.where(present, each.recall, np.inf).min(-1),
         "mcc": _ratio(covariance, spread),
     }
+    return {name: np.where(total > 0, value, np.nan) for name, value in scores.items()}
 
 
 def classification(
@@ -186,10 +187,14 @@ def classification(
     classes = log_probabilities.shape[1]
     matrix = confusion(true, predicted, classes)
     scores = {name: float(value) for name, value in from_confusion(matrix).items()}
+    if len(true) == 0:
+        names = (metric.name for metric in METRICS.values() if metric.task == "classification")
+        return dict.fromkeys(names, np.nan), matrix
     probabilities = np.exp(log_probabilities)
     scores["log_loss"] = float(-log_probabilities[np.arange(len(true)), true].mean())
     scores["brier"] = _brier(true, probabilities)
-    scores["ece"] = _ece(true == probabilities.argmax(1), probabilities.max(1))
+    top = probabilities.argmax(1)
+    scores["ece"] = _ece(true == top, probabilities[np.arange(len(true)), top])
     if classes == 2:
         scores |= _binary(true == 1, log_probabilities[:, 1] - log_probabilities[:, 0], day)
     else:
@@ -229,14 +234,18 @@ def _binary(positive: "np.ndarray", score: "np.ndarray", day: "np.ndarray | None
         "roc_auc": ranking.roc_auc(),
         "recall_at_fpr_1": ranking.recall_at(0.01),
         "recall_at_fpr_5": ranking.recall_at(0.05),
-        "precision_top_day": np.nan if day is None else _precision_top_day(positive, score, day),
+        "precision_top_day": np.nan if day is None else _precision_top_day(positive, score, day, ranking.order),
     }
 
 
 @dataclass(frozen=True)
 class _Ranking:
-    """Running counts of positives and negatives from the highest score down, at the last row of each score."""
+    """Running counts of positives and negatives from the highest score down, at the last row of each score.
 
+    order: int64 [N], the rows from the highest score down, ties in any order.
+    """
+
+    order: "np.ndarray"
     hits: "np.ndarray"
     misses: "np.ndarray"
 
@@ -245,9 +254,10 @@ class _Ranking:
         import numpy as np
 
         order = np.argsort(-score)
-        ends = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
+        falling = score[order]
+        ends = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(score) - 1)
         hits = np.cumsum(positive[order])[ends]
-        return cls(hits, ends + 1 - hits)
+        return cls(order, hits, ends + 1 - hits)
 
     def average_precision(self) -> float:
         """Return the sum over steps of recall gained times precision; NaN without positives."""
@@ -278,17 +288,29 @@ class _Ranking:
         return float(allowed[-1] / self.hits[-1]) if len(allowed) else 0.0
 
 
-def _precision_top_day(positive: "np.ndarray", score: "np.ndarray", day: "np.ndarray") -> float:
-    """Return the mean over days of the precision among the day's top 1 % of rows (at least one)."""
+def _precision_top_day(
+    positive: "np.ndarray", score: "np.ndarray", day: "np.ndarray", order: "np.ndarray | None" = None
+) -> float:
+    """Return the mean over days of the precision among the day's top 1 % of rows (at least one).
+
+    order: the rows from the highest score down, where they are known. Of rows tied at the cut, the first ones count.
+    """
     import numpy as np
 
-    order = np.lexsort((-score, day))
-    days, first, counts = np.unique(day[order], return_index=True, return_counts=True)
-    rank = np.arange(len(day)) - np.repeat(first, counts)
+    order = np.argsort(-score) if order is None else order
+    since = day - day.min()
+    small = since.astype(np.min_scalar_type(since.max()))  # small integers are sorted by radix, ten times as fast
+    by_day = order[np.argsort(small[order], kind="stable")]  # day by day, from the highest score down
+    first = np.append(0, np.flatnonzero(np.diff(since[by_day])) + 1)
+    counts = np.diff(first, append=len(day))
     top = np.maximum(1, np.round(counts * TOP_SHARE)).astype(int)
-    chosen = rank < np.repeat(top, counts)
-    which = np.repeat(np.arange(len(days)), counts)
-    return float((np.bincount(which, positive[order] * chosen) / top).mean())
+    cut = score[by_day[first + top - 1]]
+    near = np.sort(by_day[score[by_day] >= np.repeat(cut, counts)])  # every row that may count, in row order
+    near = near[np.lexsort((-score[near], since[near]))]
+    which = np.searchsorted(since[by_day[first]], since[near])
+    rank = np.arange(len(near)) - np.searchsorted(which, which)
+    hits = np.bincount(which, positive[near] & (rank < top[which]), len(top))
+    return float((hits / top).mean())
 
 
 def regression(true: "np.ndarray", predicted: "np.ndarray", unit: float) -> dict[str, float]:

@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -83,9 +84,12 @@ def source_state() -> dict[str, Any]:
 
 def _git(folder: Path, *arguments: str) -> str:
     """Return what git prints, or an empty string where git does not work."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
     try:
-        done = subprocess.run(  # noqa: S603
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=False
+        done = subprocess.run(
+            [git, "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

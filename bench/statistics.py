@@ -52,14 +52,25 @@ def _interval(estimate: float, error: float, freedom: float, identical: bool, me
     if identical:
         return Interval(0.0, 0.0, freedom, 0.0, 0.0, 0.0, 0.0, np.nan, True, method)
     if not np.isfinite(error) or freedom <= 0:
-        unknown = [np.nan] * 5
-        return Interval(estimate, np.nan, freedom, *unknown, False, method)
-    if error == 0:  # the same non-zero difference every time
-        return Interval(estimate, 0.0, freedom, estimate, estimate, estimate, estimate, 0.0, False, method)
+        nan = np.nan
+        return Interval(estimate, nan, freedom, nan, nan, nan, nan, nan, False, method)
+    if error == 0:  # the same difference every time; at zero, folds that differ cancel within each repeat
+        p = 0.0 if estimate else 1.0
+        return Interval(estimate, 0.0, freedom, estimate, estimate, estimate, estimate, p, False, method)
     wide, narrow = (stats.t.ppf(level, freedom) * error for level in (0.975, 0.95))
     p = 2 * stats.t.sf(abs(estimate) / error, freedom)
-    bounds = (estimate - wide, estimate + wide, estimate - narrow, estimate + narrow)
-    return Interval(estimate, error, freedom, *map(float, bounds), float(p), False, method)
+    return Interval(
+        estimate,
+        error,
+        freedom,
+        low95=float(estimate - wide),
+        high95=float(estimate + wide),
+        low90=float(estimate - narrow),
+        high90=float(estimate + narrow),
+        p_value=float(p),
+        identical=False,
+        method=method,
+    )
 
 
 def nadeau_bengio(differences: np.ndarray, ratio: float) -> Interval:
@@ -101,21 +112,22 @@ def drawn_scores(truth: np.ndarray, predicted: np.ndarray, metric: str, classes:
     """Return the score over 500 bootstrap draws of the test rows, averaged over trials held fixed: float [draws].
 
     truth int64 [N]; predicted labels [trials, N]; metric: one made of counts. The draws follow from the seed alone,
-    so that techniques meet the same rows. One matrix product of row counts [draws, N] with one-hot cells [N, C*C].
+    so that techniques meet the same rows. A matrix product of row counts [draws, N] with one-hot cells [N, C*C] for
+    each trial in turn, so that memory does not grow with trials.
     """
     rng = np.random.default_rng(seed)
     rows = len(truth)
-    cells = classes * classes
-    hot = np.zeros((len(predicted), rows, cells), dtype=np.float32)
-    for index, labels in enumerate(predicted):
-        hot[index, np.arange(rows), truth * classes + labels] = 1.0
-    found = []
+    counts = np.empty((DRAWS, rows), dtype=np.float32)
     for start in range(0, DRAWS, _BLOCK):
-        draws = min(_BLOCK, DRAWS - start)
-        counts = rng.multinomial(rows, np.full(rows, 1 / rows), draws).astype(np.float32)
-        matrices = (counts @ hot).reshape(len(hot), draws, classes, classes)
-        found.append(from_confusion(np.rint(matrices).astype(np.int64))[metric].mean(axis=0))
-    return np.concatenate(found)
+        block = counts[start : start + _BLOCK]
+        block[:] = rng.multinomial(rows, np.full(rows, 1 / rows), len(block))
+    total = np.zeros(DRAWS)
+    for labels in predicted:
+        hot = np.zeros((rows, classes * classes), dtype=np.float32)
+        hot[np.arange(rows), truth * classes + labels] = 1.0
+        matrices = (counts @ hot).reshape(DRAWS, classes, classes)
+        total += from_confusion(np.rint(matrices).astype(np.int64))[metric]
+    return total / len(predicted)
 
 
 def row_standard_error(technique: np.ndarray, baseline: np.ndarray) -> float:
@@ -145,13 +157,16 @@ def detectable_in_standard_errors(freedom: float, family: int, power: float = PO
 
     Two-sided t at alpha / family; solved on the noncentral t distribution.
     """
-    from scipy.optimize import brentq
+    from scipy.optimize import root_scalar
 
     critical = stats.t.ppf(1 - ALPHA / (2 * family), freedom)
     high = 4.0 * (critical + 2.0)
     while stats.nct.sf(critical, freedom, high) < power:
         high *= 2
-    return float(brentq(lambda effect: stats.nct.sf(critical, freedom, effect) - power, 0.0, high, xtol=1e-4))
+    found = root_scalar(
+        lambda effect: stats.nct.sf(critical, freedom, effect) - power, bracket=(0.0, high), method="brentq", xtol=1e-4
+    )
+    return float(found.root)
 
 
 def smallest_detectable(repeats: int, family: int, power: float = POWER) -> float:
@@ -203,7 +218,8 @@ def verdicts(
         significant = difference_p < ALPHA
         sign = ("+" if one.estimate > 0 else "-") if significant else ""
         gain = one.estimate * direction > 0
-        word = "equivalent" if equivalence_p < ALPHA else ("better" if gain else "worse") if significant else "undecided"
+        clear = ("better" if gain else "worse") if significant else "undecided"
+        word = "equivalent" if equivalence_p < ALPHA else clear
         known = np.isfinite(one.standard_error) and one.degrees_of_freedom > 0
         effect = one.standard_error * detectable_in_standard_errors(one.degrees_of_freedom, family) if known else np.nan
         found.append(Verdict(word, sign, float(difference_p), float(equivalence_p), float(effect)))

@@ -300,8 +300,10 @@ def _create(name: str, node: Node | None, entry: Node) -> Dataset:
     try:
         return create(name, values)
     except UsageError as error:
-        required = {key: value for key, value in values.items() if fields[key].default is dataclasses.MISSING}
-        alone = (key for key in settings if _complaint(name, {**required, key: values[key]}) == str(error))
+        required = [key for key, one in fields.items() if one.default is dataclasses.MISSING]
+        base = {key: values[key] for key in required if key in values}
+        blamed = settings if len(base) == len(required) else ()
+        alone = (key for key in blamed if _complaint(name, {**base, key: values[key]}) == str(error))
         place = next((settings[key].place for key in alone), (node or entry).place)
         raise UsageError(f"{place}: {error}") from error
 

@@ -92,9 +92,7 @@ def fit(recipe: Recipe, trials: Sequence[Prepared], outputs: int, steps: int, de
     began = time.thread_time()
 
     if recipe.network.closed_form:
-        network.solve(
-            all_inputs.values.split(all_inputs.counts), all_targets.values.split(all_targets.counts)
-        )
+        network.solve(all_inputs.values.split(all_inputs.counts), all_targets.values.split(all_targets.counts))
         seconds = (time.thread_time() - began) / len(trials)
         train, validation = validator.losses(network)
         nothing = np.zeros(len(trials), dtype=int)
@@ -103,7 +101,7 @@ def fit(recipe: Recipe, trials: Sequence[Prepared], outputs: int, steps: int, de
         return Fit(network, curve, nothing, nothing, ~finite, seconds, validator.seconds / len(trials))
 
     progress = _Progress(network, recipe, len(trials), steps, validator)
-    update = _updater(recipe, network, context, steps)
+    update = _updater(recipe, network, steps)
     batches = _batches(recipe, trials, steps)
     augment = [stage.begin(context) for stage in recipe.augment]
     soften = recipe.targets.begin(context) if recipe.targets else None
@@ -170,7 +168,7 @@ def _batches(recipe: Recipe, trials: Sequence[Prepared], steps: int) -> Callable
     return at
 
 
-def _updater(recipe: Recipe, network: Network, context: Context, steps: int) -> Callable[[int], None]:
+def _updater(recipe: Recipe, network: Network, steps: int) -> Callable[[int], None]:
     """Return step -> one optimizer step: schedule, what happens to the gradients, the step itself."""
     optimizer = recipe.optimizer.make(*network.split())
     rates = [group["lr"] for group in optimizer.param_groups]
@@ -208,10 +206,14 @@ class _Validator:
     def __init__(self, trials: Sequence[Prepared], context: Context) -> None:
         self._regression = context.regression
         self._train = [self._some(trial) for trial in trials]
-        train_rows = [(trial.own_inputs[rows], trial.own_targets[rows]) for trial, rows in zip(trials, self._train)]
+        train_rows = [
+            (trial.own_inputs[rows], trial.own_targets[rows]) for trial, rows in zip(trials, self._train, strict=True)
+        ]
         validation = [(trial.validation_inputs, trial.validation_targets) for trial in trials]
         self._inputs = [np.concatenate([a[0], b[0]]) for a, b in zip(train_rows, validation, strict=True)]
-        self._targets = [torch.from_numpy(np.concatenate([a[1], b[1]])) for a, b in zip(train_rows, validation)]
+        self._targets = [
+            torch.from_numpy(np.concatenate([a[1], b[1]])) for a, b in zip(train_rows, validation, strict=True)
+        ]
         self._weights = [torch.from_numpy(trial.validation_weights) for trial in trials]
         self._cut = [len(rows) for rows in self._train]
         self.rows = max(len(inputs) for inputs in self._inputs)

@@ -193,7 +193,9 @@ def _add_scores(
     key = one.place.key
     if job.dataset.task == "regression":
         restore = one.prepared.scaling.restore
-        outcomes = {name: Outcome(restore(out).astype(np.float32), truth, day) for name, (out, truth, day) in own.items()}
+        outcomes = {
+            name: Outcome(restore(out).astype(np.float32), truth, day) for name, (out, truth, day) in own.items()
+        }
         rows, values = score_values(outcomes, one.data.unit)
         part.scores.extend({"key": key, "rule": "", **row} for row in rows)
         part.labels.append({"key": key, "rule": "", "predicted": [], "values": values})

@@ -203,7 +203,9 @@ def test_features_equal_a_slow_recomputation() -> None:
         for days in (1, 7, 30):
             recent = mine & (world.time > now - days) & (world.time <= now)
             assert found.loc[row, f"customer count {days}d"] == recent.sum()
-            assert found.loc[row, f"customer mean amount {days}d"] == pytest.approx(world.amount[recent].mean(), rel=1e-5)
+            assert found.loc[row, f"customer mean amount {days}d"] == pytest.approx(
+                world.amount[recent].mean(), rel=1e-5
+            )
             known = there & (world.time > now - 7 - days) & (world.time <= now - 7)
             assert found.loc[row, f"terminal count {days}d"] == known.sum()
             rate = world.fraud[known].mean() if known.any() else 0.0
@@ -216,7 +218,9 @@ def test_no_feature_knows_a_label_younger_than_seven_days() -> None:
     world = simulate(np.random.default_rng(2), 100, 60, 4.0)
     moment = 40.0
     later = world.time > moment - 7
-    changed = World(world.time, world.customer, world.terminal, world.amount, np.where(later, ~world.fraud, world.fraud))
+    changed = World(
+        world.time, world.customer, world.terminal, world.amount, np.where(later, ~world.fraud, world.fraud)
+    )
     before, after = world.features(), changed.features()
     known = world.time <= moment
     np.testing.assert_array_equal(before[known], after[known])
@@ -265,7 +269,12 @@ def test_csv_and_parquet_give_the_same_arrays(tmp_path: Path) -> None:
     one = create("table", {"path": saved(tmp_path, frame()), **drop}).make(0, 0)
     other = create("table", {"path": saved(tmp_path, frame(), "t.parquet"), **drop}).make(0, 0)
     np.testing.assert_allclose(one.inputs, other.inputs, rtol=1e-6)
-    assert [(column.name, column.levels) for column in one.columns] == [("amount", 0), ("city", 3), ("who", 0), ("price", 0)]
+    assert [(column.name, column.levels) for column in one.columns] == [
+        ("amount", 0),
+        ("city", 3),
+        ("who", 0),
+        ("price", 0),
+    ]
     assert sorted(np.unique(one.inputs[:, 1])) == [0, 1, 2]
 
 

@@ -59,7 +59,9 @@ def test_a_single_offset_is_the_best_of_all_for_its_class() -> None:
 
     logits, labels = _logits(5, 3, rows=40)
     weights = np.ones(40)
-    ours = f1_score(labels, (logits + np.array([0, 0, _best_offset(logits, 2, labels, weights)])).argmax(1), average="macro")
+    ours = f1_score(
+        labels, (logits + np.array([0, 0, _best_offset(logits, 2, labels, weights)])).argmax(1), average="macro"
+    )
     steps = np.linspace(-6, 6, 4001)
     best = max(f1_score(labels, (logits + np.array([0, 0, step])).argmax(1), average="macro") for step in steps)
     assert ours == pytest.approx(best)

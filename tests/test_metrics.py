@@ -46,7 +46,9 @@ def test_classification_metrics_are_scikit_learns(case: tuple[int, int, int, boo
         expected["prevalence"] = true.mean()
     else:
         hot = np.eye(classes)[true]
-        expected["average_precision"] = np.mean([oracle.average_precision_score(hot[:, c], log_p[:, c]) for c in labels])
+        expected["average_precision"] = np.mean(
+            [oracle.average_precision_score(hot[:, c], log_p[:, c]) for c in labels]
+        )
         expected["roc_auc"] = np.mean([oracle.roc_auc_score(hot[:, c], log_p[:, c]) for c in labels])
         expected["brier"] = np.square(p - hot).sum(1).mean()
     for name, value in expected.items():
@@ -100,7 +102,9 @@ def test_what_is_undefined_is_nan_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ours, _ = metrics.classification(true, log_p, log_p.argmax(1), None)
-    assert all(np.isnan(ours[name]) for name in ("roc_auc", "average_precision", "recall_at_fpr_1", "precision_top_day"))
+    assert all(
+        np.isnan(ours[name]) for name in ("roc_auc", "average_precision", "recall_at_fpr_1", "precision_top_day")
+    )
     assert ours["balanced_accuracy"] == ours["worst_recall"]
 
 

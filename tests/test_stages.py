@@ -439,7 +439,9 @@ def test_linear_autoregression_is_numpys_least_squares() -> None:
     trials = [tiny.prepared(dataset, recipe, repeat) for repeat in range(2)]
     fitted = training.fit(recipe, trials, 2, recipe.steps)
     assert fitted.steps.tolist() == [0, 0]
-    for trial, predicted in zip(trials, training.predict(fitted.network, [t.validation_inputs for t in trials]), strict=True):
+    for trial, predicted in zip(
+        trials, training.predict(fitted.network, [t.validation_inputs for t in trials]), strict=True
+    ):
         design = np.column_stack([trial.inputs[:, :, 0], np.ones(len(trial.inputs))]).astype(np.float64)
         solution = np.linalg.lstsq(design, trial.targets.astype(np.float64))[0]
         expected = np.column_stack([trial.validation_inputs[:, :, 0], np.ones(len(predicted))]) @ solution

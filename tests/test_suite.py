@@ -170,7 +170,12 @@ def test_a_mistake_in_a_long_form_has_the_exact_place(
         ("folds: 3", "folds_per_repeat: 6", "4:19", "folds_per_repeat must be a whole number from 1 to 5, got 6"),
         ("question: q", "question: ''", "1:11", "question must be a word or a sentence"),
         ("[digits, sine]", "[]", "5:11", "datasets must be a list with at least one entry, got an empty list"),
-        ("[digits, sine]", "[digits, {use: sine, name: digits}]", "5:20", "the dataset 'digits' is given twice (first at"),
+        (
+            "[digits, sine]",
+            "[digits, {use: sine, name: digits}]",
+            "5:20",
+            "the dataset 'digits' is given twice (first at",
+        ),
     ],
 )
 def test_a_mistake_in_the_protocol_has_the_exact_place(
@@ -179,6 +184,26 @@ def test_a_mistake_in_the_protocol_has_the_exact_place(
     with pytest.raises(UsageError) as caught:
         load(tmp_path, TWO.format("dropout").replace(old, new, 1))
     assert str(caught.value).startswith(f"{tmp_path / 's.yaml'}:{place}: {sentence}")
+
+
+def test_a_mistake_in_a_table_of_ones_own_has_the_exact_place(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("x,y\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(20)), encoding="utf-8")
+    text = ONE.replace("use: digits", "use: table")
+    wrong = f"set: {{path: {file}, target: y, drop: 3}}"
+    column = len("    ") + wrong.rindex("3") + 1
+    for line, sentence in (
+        (wrong, f"7:{column}: table: drop must be a list of words"),
+        (f"set: {{path: {file}}}", "7:10: table: the parameter 'target' is missing"),
+        (
+            f"set: {{path: {file}, target: y}}\n    metric: precision_top_day",
+            "8:13: the metric 'precision_top_day' cannot",
+        ),
+    ):
+        with pytest.raises(UsageError, match=f"s.yaml:{sentence}"):
+            load(tmp_path, text.replace("{}", line))
+    found = load(tmp_path, text.replace("{}", f"set: {{path: {file}, target: y}}\n    metric: recall_at_fpr_5"))
+    assert found.datasets[0].metric == "recall_at_fpr_5"
 
 
 def test_a_setting_that_fits_one_dataset_only_names_the_other(tmp_path: Path) -> None:

@@ -158,4 +158,6 @@ def test_evaluation_does_not_depend_on_what_is_evaluated_beside_it() -> None:
     rows = np.random.default_rng(0).normal(size=(3000, trial.inputs.shape[1])).astype(np.float32)
     whole = training.predict(network, [rows])[0]
     for start in (0, 700, 2990):
-        np.testing.assert_array_equal(training.predict(network, [rows[start : start + 10]])[0], whole[start : start + 10])
+        np.testing.assert_array_equal(
+            training.predict(network, [rows[start : start + 10]])[0], whole[start : start + 10]
+        )

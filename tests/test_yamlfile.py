@@ -1,7 +1,6 @@
 """YAML with places: every value where it stood, every mistake one sentence with its place."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +105,7 @@ def test_words_mean_what_yaml_1_2_says(tmp_path: Path, word: str, value: Any) ->
         ("a: 1\n".encode("utf-16"), "1:1", "not a UTF-8 text file (byte 0xff)"),
         ("[" * 5000, "1:1", "not valid YAML for a suite: it is nested too deeply"),
         ("\ufeffa: 1\na: 2\n", "2:1", "the key 'a' is given twice"),
+        ("\ufeffa: 1e999\n", "1:4", "the number is too large"),
     ],
 )
 def test_a_mistake_is_one_sentence_with_its_place(
@@ -123,11 +123,10 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_aliases_of_aliases_are_read_once(tmp_path: Path) -> None:
-    lines = ["a0: &a0 [x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 40)]
-    began = time.perf_counter()
+    lines = ["a0: &a0 [x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 5)]
     root = read(tmp_path, "\n".join(lines))
-    assert time.perf_counter() - began < 5, "10^39 nodes if each alias were read anew"
-    assert root.value["a2"].value[3].value[4] is root.value["a0"]
+    found = {id(node) for node in nodes(root)}
+    assert len(found) == 1 + 5 + 1, "the mapping, its five lists, the one word in all of them"
 
 
 def test_a_setting_is_a_plain_value_or_a_list_of_them(tmp_path: Path) -> None:

@@ -227,9 +227,7 @@ def _within_reach(
     return near, np.cumsum(count) - count, count
 
 
-def _compromised(
-    rng: "np.random.Generator", things: int, days: int, per_day: float, lasting: int
-) -> "np.ndarray":
+def _compromised(rng: "np.random.Generator", things: int, days: int, per_day: float, lasting: int) -> "np.ndarray":
     """Return bool [things, days]: compromised from a day on for ``lasting`` days; ``per_day`` is the expected number.
 
     A part of one that is left over is a chance of one more on that day.

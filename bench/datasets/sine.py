@@ -75,9 +75,7 @@ class Sine(Dataset):
         rng = numpy_stream("world", seed, self.name, repeat)
         inputs, targets, groups = self._windows(self._draw(rng, self.series))
         test_inputs, test_targets, test_groups = self._windows(self._draw(rng, self.test_series))
-        return Data(
-            inputs, targets, test_inputs, test_targets, groups=groups, test_groups=test_groups, unit=self.noise
-        )
+        return Data(inputs, targets, test_inputs, test_targets, groups=groups, test_groups=test_groups, unit=self.noise)
 
     def _draw(self, rng: "np.random.Generator", series: int) -> "np.ndarray":
         """Return series float32 [S, points]."""

@@ -72,13 +72,9 @@ class Table(Dataset):
                 int(counts.min()) >= 2, f"class '{counts.idxmin()}' of '{self.target}' has 1 row; every class needs 2"
             )
         else:
-            require(
-                _is_number(target), f"target column '{self.target}' must hold numbers for a regression, not words"
-            )
+            require(_is_number(target), f"target column '{self.target}' must hold numbers for a regression, not words")
         for column in self._inputs(frame):
-            require(
-                frame[column].nunique(dropna=False) > 1, f"column '{column}' is constant; name it under drop"
-            )
+            require(frame[column].nunique(dropna=False) > 1, f"column '{column}' is constant; name it under drop")
         if self.test_path:
             tests = _read(self.test_path)
             for column in (self.target, *self._inputs(frame)):
@@ -198,7 +194,8 @@ def _fingerprint(path: str) -> str:
 def _check_column(path: str, frame: "pd.DataFrame", column: str, what: str) -> None:
     names = [str(name) for name in frame.columns]
     require(
-        column in names, f"{what}: '{path}' has no column '{column}'{nearest(column, names)} Columns: {', '.join(names)}"
+        column in names,
+        f"{what}: '{path}' has no column '{column}'{nearest(column, names)} Columns: {', '.join(names)}",
     )
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -28,7 +29,7 @@ class MlpNetwork(Network):
     def __init__(self, spec: Mlp, shape: Sequence[int], context: Context) -> None:
         super().__init__(context)
         sizes = [math.prod(shape), *[spec.width] * spec.depth]
-        self.hidden = nn.ModuleList(StackedLinear(self, a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.hidden = nn.ModuleList(StackedLinear(self, a, b) for a, b in pairwise(sizes))
         self.head = StackedLinear(self, sizes[-1], context.outputs)
         self._activation = ACTIVATIONS[spec.activation]
         self._dropout = spec.dropout

@@ -1,6 +1,7 @@
 """Recurrent networks: vanilla and GRU with many trials side by side, LSTM by torch's kernel one trial at a time.
 
-x [T, B, L, channels]; the state after the last point (or the states pooled over time) feeds a linear head. Initial weights are uniform within
+x [T, B, L, channels]; the state after the last point (or the states pooled over time) feeds a linear
+head. Initial weights are uniform within
 +-1/sqrt(units), as torch's recurrent layers have them.
 """
 

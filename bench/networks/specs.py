@@ -6,6 +6,7 @@ T trials, B rows, F features, L points, C outputs (classes or regression targets
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from bench.stages.base import Stage, require
@@ -72,7 +73,7 @@ class Mlp(NetworkSpec):
     def flops(self, shape: Sequence[int], outputs: int) -> float:
         """Return the cost of the matrix products."""
         sizes = [math.prod(shape), *[self.width] * self.depth, outputs]
-        return 2.0 * sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        return 2.0 * sum(a * b for a, b in pairwise(sizes))
 
 
 @dataclass(frozen=True)

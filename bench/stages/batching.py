@@ -40,9 +40,7 @@ class _Endless:
 class Batches(Stage):
     """Base of the ways to draw batches."""
 
-    def start(
-        self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator"
-    ) -> "Draw":
+    def start(self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator") -> "Draw":
         """Return a function k -> row numbers int64 [k, B] of the next k batches. ``labels`` is None for regression."""
         raise NotImplementedError
 
@@ -57,9 +55,7 @@ class Shuffled(Batches):
 
     kind: ClassVar[str] = "shuffled"
 
-    def start(
-        self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator"
-    ) -> "Draw":
+    def start(self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator") -> "Draw":
         """Return blocks of concatenated epoch permutations."""
         stream = _Endless(lambda: rng.permutation(rows))
         return lambda count: stream.take(count * batch).reshape(count, batch)
@@ -79,9 +75,7 @@ class WeightedRandom(Batches):
         """Check q."""
         require(0 <= self.q <= 1, f"q must be between 0 (balanced) and 1 (plain), got {self.q}")
 
-    def start(
-        self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator"
-    ) -> "Draw":
+    def start(self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator") -> "Draw":
         """Return blocks of N weighted draws per epoch."""
         import numpy as np
 
@@ -112,9 +106,7 @@ class Balanced(Batches):
 
     kind: ClassVar[str] = "balanced"
 
-    def start(
-        self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator"
-    ) -> "Draw":
+    def start(self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator") -> "Draw":
         """Return balanced batches; raise ValueError without labels or where B < C."""
         import numpy as np
 

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 class Resample(Stage):
     """Base of the samplers: subclasses say how many rows each class gets and which samplers bring it there."""
 
-    def resample(
-        self, inputs: "np.ndarray", labels: "np.ndarray", seed: int
-    ) -> tuple["np.ndarray", "np.ndarray"]:
+    def resample(self, inputs: "np.ndarray", labels: "np.ndarray", seed: int) -> tuple["np.ndarray", "np.ndarray"]:
         """Return resampled (inputs [M, ...], labels [M]) from training rows (inputs [N, ...], labels [N]).
 
         Raises ValueError where the sampler cannot work on these rows.

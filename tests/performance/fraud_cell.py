@@ -38,9 +38,7 @@ SEED = 99
 
 def network(inputs: int = 16) -> nn.Module:
     """The baseline's network in plain torch."""
-    return nn.Sequential(
-        nn.Linear(inputs, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 2)
-    )
+    return nn.Sequential(nn.Linear(inputs, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 2))
 
 
 def world(repeat: int):
@@ -142,9 +140,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         from distributed import LocalCluster
 
-        with execution._settings(), LocalCluster(
-            n_workers=2, threads_per_worker=1, host="127.0.0.1", memory_limit=0, dashboard_address="127.0.0.1:0"
-        ) as cluster:
+        with (
+            execution._settings(),
+            LocalCluster(
+                n_workers=2, threads_per_worker=1, host="127.0.0.1", memory_limit=0, dashboard_address="127.0.0.1:0"
+            ) as cluster,
+        ):
             execute = execution.remote(cluster.scheduler_address)
             clock = Clock()
             other = filter_plan(make_plan(suite), "technique=dropout")  # leaves the worlds in the workers' memory
