@@ -190,10 +190,10 @@ def test_a_mistake_in_a_table_of_ones_own_has_the_exact_place(tmp_path: Path) ->
     file = tmp_path / "rows.csv"
     file.write_text("x,y\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(20)), encoding="utf-8")
     text = ONE.replace("use: digits", "use: table")
-    wrong = f"set: {{path: {file}, target: y, drop: 3}}"
+    wrong = f"set: {{path: {file}, target: y, task_name: 3x}}"
     column = len("    ") + wrong.rindex("3") + 1
     for line, sentence in (
-        (wrong, f"7:{column}: table: drop must be a list of words"),
+        (wrong, f"7:{column}: table: task_name must be one of"),
         (f"set: {{path: {file}}}", "7:10: table: the parameter 'target' is missing"),
         (
             f"set: {{path: {file}, target: y}}\n    metric: precision_top_day",
