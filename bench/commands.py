@@ -78,7 +78,7 @@ def _run(plan: Plan, store: Store, options: argparse.Namespace, console: Console
 
 
 def _estimate(store: Store, plan: Plan, states: Sequence[CellState], workers: int) -> float | None:
-    """Return the seconds that the missing trials will take, from stored trials of the same datasets; None if unknown."""
+    """Return the seconds that the missing trials will take, from stored ones of the same datasets; None if unknown."""
     missing = {key for state in states for key in state.missing_keys}
     if not missing:
         return 0.0

@@ -33,38 +33,42 @@ def inline(jobs: Sequence[Job]) -> Iterator[tuple[Job, Part]]:
         yield job, run_job(job)
 
 
+@contextlib.contextmanager
+def local_cluster(workers: int) -> Iterator[Any]:
+    """Yield a Dask cluster of single-threaded worker processes on this machine's loopback."""
+    from distributed import LocalCluster
+
+    with (
+        _settings(),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            memory_limit=0,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+    ):
+        yield cluster
+
+
 def local(workers: int) -> Execute:
-    """Return an executor over a cluster of single-threaded worker processes on this machine's loopback."""
+    """Return an executor over worker processes on this machine, started for the run and stopped after it."""
 
     def run(jobs: Sequence[Job]) -> Iterator[tuple[Job, Part]]:
-        from distributed import LocalCluster
-
-        with (
-            _settings(),
-            LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                memory_limit=0,
-                dashboard_address="127.0.0.1:0",
-                silence_logs=logging.CRITICAL,
-            ) as cluster,
-        ):
+        with local_cluster(workers) as cluster:
             yield from _on(cluster, jobs)
 
     return run
 
 
-def remote(address: str) -> Execute:
-    """Return an executor over an existing Dask cluster.
-
-    Raises UsageError, when run, where no scheduler answers within ten seconds.
-    """
+def remote(cluster: Any) -> Execute:
+    """Return an executor over an existing Dask cluster, given by its scheduler's address or as Dask's own object."""
 
     def run(jobs: Sequence[Job]) -> Iterator[tuple[Job, Part]]:
         with _settings():
-            yield from _on(address, jobs)
+            yield from _on(cluster, jobs)
 
     return run
 
@@ -93,12 +97,12 @@ def check_scheduler(address: str) -> int:
 @contextlib.contextmanager
 def _settings() -> Iterator[None]:
     """Set Dask up for training: no spilling or pausing (a paused worker looks hung), memory kept by the workers."""
-    import dask
+    from dask import config
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     memory = {f"distributed.worker.memory.{name}": False for name in ("target", "spill", "pause", "terminate")}
     environment = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    with dask.config.set(
+    with config.set(
         memory
         | {
             "distributed.nanny.pre-spawn-environ": environment,

@@ -135,7 +135,7 @@ def row_standard_error(technique: np.ndarray, baseline: np.ndarray) -> float:
     return float((technique - baseline).std(ddof=1))
 
 
-def holm(p_values: Sequence[float]) -> np.ndarray:
+def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     """Return Holm-adjusted p-values; NaNs stay NaN and do not count. Source: Holm 1979."""
     p = np.asarray(p_values, dtype=float)
     adjusted = np.full(len(p), np.nan)

@@ -39,7 +39,9 @@ def test_it_stays_finite_and_a_member_of_a_stack_equals_it_alone(technique: Tech
     _same(stack, 1, alone, 0)
 
 
-@pytest.mark.parametrize(("technique", "dataset"), [case for case in CASES if case.values[0].neutral is not None])
+@pytest.mark.parametrize(
+    ("technique", "dataset"), [case for case in CASES if getattr(case.values[0], "neutral", None) is not None]
+)
 def test_at_its_neutral_setting_training_is_the_baselines_bit_for_bit(technique: Technique, dataset: Dataset) -> None:
     assert technique.neutral is not None
     base = tiny.baseline(dataset)

@@ -332,5 +332,5 @@ def test_tables_that_cannot_work_are_refused(tmp_path: Path, change: dict, param
 
 
 def test_a_missing_file_is_named() -> None:
-    with pytest.raises(UsageError, match="no such file: 'nowhere.csv'"):
+    with pytest.raises(UsageError, match=r"no such file: 'nowhere.csv'"):
         create("table", {"path": "nowhere.csv", "target": "label"})

@@ -102,16 +102,12 @@ def test_nothing_that_trains_stops_or_decides_reads_a_test_row(technique: str, o
         assert held is not None
         changed = dataclasses.replace(data, inputs=_wild(data.inputs, held))
 
-    class Canary(type(dataset)):
-        """The same rows but for the test rows."""
-
-        def make(self, seed: int, repeat: int) -> Data:
-            return changed
-
-        def identity(self) -> dict[str, object]:
-            return {"canary": technique, "own": own_test}
-
-    after = run_job(_job(Canary(), technique))
+    methods = {
+        "make": lambda self, seed, repeat: changed,  # the same rows but for the test rows
+        "identity": lambda self: {"canary": technique, "own": own_test},
+    }
+    canary = type("Canary", (type(dataset),), methods)()
+    after = run_job(_job(canary, technique))
     for part in ("train", "validation"):
         ours, theirs = (
             {(row["key"], row["rule"]): row for row in made.scores if row["part"] == part and row["key"] == "key 0"}

@@ -10,6 +10,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from pyexpat import ParserCreate
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,6 +58,11 @@ def _text(analysis: Analysis, width: int = 160) -> str:
     out = io.StringIO()
     Console(file=out, width=width).print(terminal_ranking(analysis))
     return out.getvalue()
+
+
+def _f1(truth: np.ndarray, labels: np.ndarray, average: str | None) -> Any:
+    score: Any = f1_score
+    return score(truth, labels, average=average, labels=range(4), zero_division=0)
 
 
 def _cells(store: Store, dataset: str, technique: str, part: str = "test") -> np.ndarray:
@@ -125,8 +131,8 @@ def test_a_fixed_test_set_adds_the_noise_of_its_rows(small: Store, analysis: Ana
     for _ in range(150):
         chosen = rng.integers(0, len(truth), len(truth))
         gains = [
-            f1_score(truth[chosen], ours[chosen], average="macro", labels=range(4), zero_division=0)
-            - f1_score(truth[chosen], theirs[chosen], average="macro", labels=range(4), zero_division=0)
+            _f1(truth[chosen], ours[chosen], average="macro")
+            - _f1(truth[chosen], theirs[chosen], average="macro")
             for place in SMALL.places[::4]
             for ours, theirs in [
                 (small.labels[SMALL.key("fixed-test", name, *place), SMALL.rule("fixed-test", name)] for name in
@@ -147,7 +153,7 @@ def test_per_class_f1_is_pooled_over_the_folds_of_a_repeat_and_support_counts_di
             keys = [SMALL.key(label, "good", repeat, fold) for fold in range(SMALL.folds)]
             truth = np.concatenate([small.truth(runs.loc[key, "truth"])[0] for key in keys])
             labels = np.concatenate([small.labels[key, SMALL.rule(label, "good")] for key in keys])
-            found.append(f1_score(truth, labels, average=None, labels=range(4), zero_division=0))
+            found.append(_f1(truth, labels, average=None))
         assert _standing(_dataset(analysis, label), "good").class_f1 == pytest.approx(np.mean(found, axis=0))
         assert _dataset(analysis, label).support.sum() == pytest.approx(500 * SMALL.folds / share)
 
@@ -172,11 +178,11 @@ def test_cost_is_compared_on_the_same_machine_and_stack_size_only(tmp_path: Path
     store = write(tmp_path, world)
     runs = store.runs()
     rows = []
-    for _, row in runs.iterrows():
+    for row in runs.to_dict("records"):
         good = row["technique"] == "good"
         alone = good and row["repeat"] == 0
         seconds = 900.0 if alone else 4.0 if good else 2.0
-        rows.append({**row.to_dict(), "cpu_seconds": seconds, "resample_seconds": 1.0, "stack": 1 if alone else 20})
+        rows.append({**row, "cpu_seconds": seconds, "resample_seconds": 1.0, "stack": 1 if alone else 20})
     store.write("999999-again", rows, [], [], [], {})
     (dataset,) = analyse(Store(tmp_path)).datasets
     assert _standing(dataset, "good").cost_ratio == pytest.approx(5 / 3)

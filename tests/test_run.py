@@ -117,12 +117,10 @@ def test_a_local_cluster_gives_the_scores_of_this_process(tmp_path: Path) -> Non
 
 
 def test_an_existing_scheduler_gives_the_scores_of_this_process(tmp_path: Path) -> None:
-    from distributed import LocalCluster
-
     plan = plan_of(tmp_path, ["baseline", "dropout"])
     inline, remote = Store(tmp_path / "inline"), Store(tmp_path / "remote")
     run(plan, inline)
-    with LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
+    with execution.local_cluster(1) as cluster:
         assert execution.check_scheduler(cluster.scheduler_address) == 1
         run(plan, remote, execution.remote(cluster.scheduler_address))
     pd.testing.assert_frame_equal(scores(remote), scores(inline), check_exact=True)

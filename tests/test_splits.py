@@ -1,6 +1,7 @@
 """Folds partition, never leak, and repeat themselves."""
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -17,12 +18,12 @@ from tests.tiny import TinyTable
 class Sorted(TinyTable):
     """A tiny table whose division and test set can be chosen."""
 
-    way = "stratified"
+    way: Literal["stratified", "group", "time"] = "stratified"
     own_test = True
     gap = 5.0
 
     @property
-    def division(self):
+    def division(self) -> Literal["stratified", "group", "time"]:
         return self.way
 
     @property

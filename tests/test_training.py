@@ -24,7 +24,7 @@ def _plain_mlp(network: nn.Module) -> nn.Module:
     layers: list[nn.Module] = []
     for name in ("hidden.0", "hidden.1", "head"):
         weight, bias = state[f"{name}.weight"][0], state[f"{name}.bias"][0, 0]
-        linear = nn.Linear(*weight.shape)
+        linear = nn.Linear(weight.shape[0], weight.shape[1])
         linear.weight.data, linear.bias.data = weight.detach().t().clone(), bias.detach().clone()
         layers += [linear, nn.ReLU()]
     return nn.Sequential(nn.Flatten(), *layers[:-1])

@@ -31,7 +31,7 @@ class TinyTable(Dataset):
     def classes(self) -> tuple[str, ...]:
         return CLASSES
 
-    def class_counts(self) -> tuple[int, ...]:
+    def class_counts(self) -> tuple[int, ...] | None:
         return COUNTS
 
     def make(self, seed: int, repeat: int) -> Data:

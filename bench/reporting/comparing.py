@@ -65,7 +65,9 @@ class Comparer:
                 if (found := self.interval(int(chosen[row]), int(chosen[column]))) is not None:
                     p[row, column] = p[column, row] = found.p_value
                     gain[row, column], gain[column, row] = found.estimate * direction, -found.estimate * direction
-        significant = np.array([statistics.holm(p[:, column]) < statistics.ALPHA for column in range(len(chosen))]).T
+        significant = np.array(
+            [statistics.holm(p[:, column].tolist()) < statistics.ALPHA for column in range(len(chosen))]
+        ).T
         better = significant & (gain > 0)
         return statistics.ranks(scores.reshape(len(chosen), -1), better)
 

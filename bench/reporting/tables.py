@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +20,7 @@ HEADINGS = (
 WORDY = frozenset({"technique", "difference [95 %]", "verdict"})  # columns of words; the others are numbers
 TERMINAL_HEADINGS = ("rank", "technique", "score", "difference [95 %]", "verdict", "cost", "trials")
 NONE = "-"
+_COMPACT: dict[str, Any] = {"box": box.SIMPLE_HEAD, "show_edge": False, "pad_edge": False, "padding": 0}
 _STYLES = {"better": "bold green", "worse": "red", "equivalent": "cyan", "identical": "cyan", "baseline": "bold"}
 VERDICTS = ("better", "equivalent", "identical", "undecided", "worse", "incomplete", "not compared", "not applicable")
 
@@ -54,24 +56,26 @@ def place(one: Standing) -> str:
     return str(one.place_low) if one.place_low == one.place_high else f"{one.place_low} to {one.place_high}"
 
 
-def difference(one: Standing) -> str:
+def difference(one: Standing, places: int = 4) -> str:
     """Return the difference to the baseline with its 95 % interval."""
     if one.difference is None:
         return NONE
     if one.difference.identical:
         return "0"
-    bounds = f"[{signed(one.difference.low95)}, {signed(one.difference.high95)}]"
-    return f"{signed(one.difference.estimate)} {bounds if math.isfinite(one.difference.low95) else '(no interval)'}"
+    estimate, low, high = (
+        signed(value, places) for value in (one.difference.estimate, one.difference.low95, one.difference.high95)
+    )
+    return f"{estimate} [{low}, {high}]" if math.isfinite(one.difference.low95) else f"{estimate} (no interval)"
 
 
-def cells(one: Standing) -> dict[str, str]:
-    """Return one line of the ranked table by heading."""
+def cells(one: Standing, places: int = 4) -> dict[str, str]:
+    """Return one line of the ranked table by heading; scores and differences have so many decimal places."""
     undecided = one.verdict is not None and one.verdict.word == "undecided"
     return {
         "rank": NONE if one.rank is None else str(one.rank),
         "technique": one.technique,
-        "score": number(one.score),
-        "difference [95 %]": difference(one),
+        "score": number(one.score, places),
+        "difference [95 %]": difference(one, places),
         "verdict": verdict(one),
         "detectable": number(one.verdict.smallest_detectable) if undecided and one.verdict is not None else NONE,
         "place": place(one),
@@ -91,13 +95,13 @@ def terminal_ranking(analysis: Analysis) -> RenderableType:
     """Return the ranked tables of all datasets for a terminal, then what is incomplete or does not apply."""
     shown: list[RenderableType] = []
     for dataset in analysis.datasets:
-        table = Table(title=title(dataset), title_justify="left", pad_edge=False)
+        table = Table(title=Text(title(dataset)), title_justify="left", **_COMPACT)
         for heading in TERMINAL_HEADINGS:
-            narrow = heading != "technique"
-            table.add_column(heading, justify="left" if heading in WORDY else "right", no_wrap=narrow)
+            wraps, side = heading == "technique", "left" if heading in WORDY else "right"
+            table.add_column(heading, justify=side, no_wrap=not wraps, overflow="fold")
         for one in dataset.standings:
             if not one.not_applicable:
-                line = cells(one)
+                line = cells(one, 3)
                 table.add_row(*(Text(line[heading]) for heading in TERMINAL_HEADINGS), style=_STYLES.get(one.word, ""))
         shown += [table, *map(Text, lacking(dataset)), ""]
     return Group(*shown)

@@ -5,8 +5,8 @@
 skorch     skorch under an imbalanced-learn pipeline (scaler, net) and scikit-learn's cross_validate(n_jobs=2)
 plain      a loop over trials: tensors indexed directly, fused AdamW, no loader, in two processes
 bench      this project: stacks on a local cluster of two workers; planning, scoring and storing included
-No clock counts the making of the worlds or the starting of processes. All train the same network, batch, steps and folds. Prints seconds per trial and the ratios. Needs
-`pip install -e '.[performance]'`.
+No clock counts the making of the worlds or the starting of processes. All train the same network, batch, steps and
+folds. Prints seconds per trial and the ratios. Needs `pip install -e '.[performance]'`.
 """
 
 import argparse
@@ -137,23 +137,14 @@ def main() -> None:
             )
             self.overhead = getattr(self, "overhead", 0.0) + sum(row["score_seconds"] for row in rows)
 
-    with tempfile.TemporaryDirectory() as folder:
-        from distributed import LocalCluster
-
-        with (
-            execution._settings(),
-            LocalCluster(
-                n_workers=2, threads_per_worker=1, host="127.0.0.1", memory_limit=0, dashboard_address="127.0.0.1:0"
-            ) as cluster,
-        ):
-            execute = execution.remote(cluster.scheduler_address)
-            clock = Clock()
-            other = filter_plan(make_plan(suite), "technique=dropout")  # leaves the worlds in the workers' memory
-            runner.run(other, Store(Path(folder) / "warm"), execute, clock)
-            clock = Clock()
-            began = time.perf_counter()
-            runner.run(plan, Store(Path(folder) / "run"), execute, clock)
-            bench = (time.perf_counter() - began) / trials
+    with tempfile.TemporaryDirectory() as folder, execution.local_cluster(2) as cluster:
+        execute = execution.remote(cluster)
+        other = filter_plan(make_plan(suite), "technique=dropout")  # leaves the worlds in the workers' memory
+        runner.run(other, Store(Path(folder) / "warm"), execute, Clock())
+        clock = Clock()
+        began = time.perf_counter()
+        runner.run(plan, Store(Path(folder) / "run"), execute, clock)
+        bench = (time.perf_counter() - began) / trials
     print(f"{trials} trials of {STEPS} steps, seconds per trial on two cores")
     print(f"skorch  {skorch:.3f}   {skorch / bench:.1f} times bench")
     print(f"plain   {plain:.3f}   {plain / bench:.1f} times bench")
