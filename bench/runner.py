@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from bench.execution import Execute
-from bench.plan import Plan, Training
+from bench.plan import FINAL, Plan, Training, make_plan
 from bench.process import source_state
 from bench.scoring import PARTS, Outcome, score_rule
 from bench.store import Store
@@ -18,7 +18,6 @@ from bench.work import Job, Part, Place
 
 STACK = 20  # trials that train side by side: from 8 on, more bring next to nothing
 ALONE = 5  # trials of a network that does not stack, per job
-FINAL = frozenset({"ok", "failed", "diverged"})
 
 
 class Observer(Protocol):
@@ -94,7 +93,7 @@ def run(
     store.writable()
     for training in plan.trainings:
         store.remember(training.digest, training.description, training.dataset_label, training.technique_label)
-    store.write_plan(plan.as_dict())
+    store.write_plan(make_plan(plan.suite).as_dict())  # all of it: a filter must not drop the others from the report
     outcomes = Outcomes(rescored=rescore(plan, store))
     jobs = missing_jobs(plan, unscored_as_missing(plan, store), store.next_part(), retry, limit)
     observer.started(jobs)

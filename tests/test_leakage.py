@@ -106,7 +106,7 @@ def test_nothing_that_trains_stops_or_decides_reads_a_test_row(technique: str, o
         "make": lambda self, seed, repeat: changed,  # the same rows but for the test rows
         "identity": lambda self: {"canary": technique, "own": own_test},
     }
-    canary = type("Canary", (type(dataset),), methods)()
+    canary: Dataset = type("Canary", (type(dataset),), methods)()  # type: ignore[assignment]
     after = run_job(_job(canary, technique))
     for part in ("train", "validation"):
         ours, theirs = (

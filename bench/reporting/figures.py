@@ -213,8 +213,9 @@ def _heat_map(datasets: Sequence[DatasetAnalysis], techniques: Sequence[str]) ->
 
 
 def _by_support(dataset: DatasetAnalysis) -> list[int]:
-    """Return the classes from most to fewest test rows."""
-    return [int(at) for at in np.argsort(-dataset.support, kind="stable")]
+    """Return the classes from most to fewest test rows; where these are alike, rows to train on decide."""
+    trained = dataset.facts["class_counts"] or [0] * len(dataset.support)
+    return [int(at) for at in np.lexsort((-np.asarray(trained, dtype=float), -dataset.support))]
 
 
 def _class_changes(dataset: DatasetAnalysis, names: Sequence[str]) -> np.ndarray:
@@ -241,11 +242,11 @@ def _heat_panel(axis: "Axes", dataset: DatasetAnalysis, change: np.ndarray, limi
             place = ((column, 0), 1, len(shown))
             axis.add_patch(Rectangle(*place, fill=False, hatch="////", edgecolor="#6b7280", linewidth=0))
     base = dataset.baseline.class_f1 if dataset.baseline is not None else None
-    names = [
-        f"{dataset.facts['classes'][at]}\n{dataset.support[at]:.0f} rows"
-        + ("" if base is None else f"\nF1 {base[at]:.2f}")
-        for at in order
-    ]
+    names = []
+    for at in order:
+        name = str(dataset.facts["classes"][at]).replace("-", "-\n")
+        score = "" if base is None else f"\nF1 {base[at]:.2f}"
+        names.append(f"{name}\n{dataset.support[at]:.0f} rows{score}")
     axis.set_xticks(np.arange(len(order)) + 0.5, names, fontsize=6.5)
     axis.tick_params(length=0)
     for spine in axis.spines.values():

@@ -29,8 +29,13 @@ class Optimizer(Stage):
     lr: float = 1e-3
 
     def __post_init__(self) -> None:
-        """Check the learning rate."""
+        """Check the learning rate, and of the others those that the optimizer has."""
         require(self.lr > 0, f"lr must be above 0, got {self.lr}")
+        decay = getattr(self, "weight_decay", 0.0)
+        require(decay >= 0, f"weight_decay must be at least 0, got {decay}")
+        for name in ("momentum", "beta1", "beta2"):
+            value = getattr(self, name, 0.0)
+            require(0 <= value < 1, f"{name} must be at least 0 and below 1, got {value}")
 
     def make(self, weights: "Sequence[torch.Tensor]", others: "Sequence[torch.Tensor]") -> "torch.optim.Optimizer":
         """Return the optimizer over stacked weights (which decay) and other parameters (which do not)."""
