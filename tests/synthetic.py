@@ -135,7 +135,7 @@ def _run(world: World, dataset: str, name: str, repeat: int, fold: int, status: 
         "reason": "" if status == "ok" else f"it was made to be {status}", "no_op": False, "steps": 300,
         "stop_step": 300, "examples": 300 * 64, "flops": 1e9, "cpu_seconds": 0.3 * rng.uniform(0.9, 2.0),
         "resample_seconds": 0.01, "prepare_seconds": 0.02, "evaluate_seconds": 0.02, "score_seconds": 0.01,
-        "stack": 20, "rows_train": 1600, "rows_own": 1600, "rows_validation": 400, "rows_test": ROWS, "truth": "",
+        "stack": 20, "rows_train": 2400, "rows_own": 1600, "rows_validation": 400, "rows_test": ROWS, "truth": "",
         "fingerprint": "f", "seen_prior": list(SHARES), "validation_prior": list(SHARES),
         "target_prior": list(SHARES), "curve_step": [100, 200, 300], "curve_train": [1.0, 0.7, 0.5],
         "curve_validation": [1.1, 0.8, 0.7], "machine": "a processor", "device": "cpu", "threads": 1,
