@@ -88,6 +88,33 @@ def test_precision_of_the_top_of_each_day_by_hand() -> None:
     assert metrics._precision_top_day(true == 1, log_p[:, 1], day) == pytest.approx((1 / 2 + 1) / 2)
 
 
+@given(st.integers(0, 10_000), st.integers(1, 600), st.integers(1, 40), st.integers(0, 2))
+@settings(max_examples=60, deadline=None)
+def test_the_top_of_each_day_is_a_loop_over_days_and_ties_go_to_the_first_rows(
+    seed: int, rows: int, days: int, decimals: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    true, day = rng.integers(0, 2, rows), rng.integers(0, days, rows) * 1000
+    log_p = log_softmax(np.stack([np.zeros(rows), np.round(rng.normal(size=rows), decimals)], axis=1))
+    score = log_p[:, 1] - log_p[:, 0]
+    found = []
+    for one in np.unique(day):
+        held = np.flatnonzero(day == one)
+        top = sorted(held, key=lambda row: (-score[row], row))[: max(1, round(0.01 * len(held)))]
+        found.append(true[top].mean())
+    ours = metrics.classification(true, log_p, log_p.argmax(1), day)[0]["precision_top_day"]
+    assert ours == pytest.approx(np.mean(found))
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_without_rows_every_metric_is_nan(classes: int) -> None:
+    none = np.empty(0, dtype=int)
+    ours, matrix = metrics.classification(none, np.empty((0, classes)), none, none)
+    assert set(ours) == {metric.name for metric in metrics.METRICS.values() if metric.task == "classification"}
+    assert np.isnan(list(ours.values())).all()
+    assert matrix.tolist() == np.zeros((classes, classes)).tolist()
+
+
 def test_calibration_error_by_hand() -> None:
     p = np.array([0.95, 0.95, 0.95, 0.65])
     true = np.array([1, 1, 0, 0])
