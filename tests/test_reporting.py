@@ -22,8 +22,8 @@ from sklearn.metrics import f1_score
 
 from bench.errors import UsageError
 from bench.reporting import Analysis, analyse, terminal_ranking, write_report
-from bench.reporting.analysis import DatasetAnalysis, Standing
-from bench.reporting.figures import spread
+from bench.reporting.scatter import spread
+from bench.reporting.standing import DatasetAnalysis, Standing
 from bench.store import Store
 from tests.synthetic import World, wide, write
 

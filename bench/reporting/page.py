@@ -8,9 +8,11 @@ from string import Template
 from typing import Any
 
 from bench.errors import UsageError
-from bench.reporting import tables
-from bench.reporting.analysis import Analysis, DatasetAnalysis, analyse
-from bench.reporting.figures import INK, LINE, PAPER, Drawing, draw
+from bench.reporting import csvs, tables
+from bench.reporting.analysis import analyse
+from bench.reporting.drawing import INK, LINE, PAPER, Drawing
+from bench.reporting.figures import draw
+from bench.reporting.standing import Analysis, DatasetAnalysis
 from bench.reporting.tables import HEADINGS, WORDY, cells, markdown
 from bench.store import Store
 
@@ -39,8 +41,8 @@ def write_report(results: Path, report: Path) -> Path:
     drawings = draw(analysis)
     files = {"index.html": _page(analysis, drawings), "README.md": _readme(analysis, drawings)}
     for dataset in analysis.datasets:
-        files[f"{slug(dataset)}-ranking.csv"] = tables.ranking_csv(dataset)
-        files[f"{slug(dataset)}-trials.csv"] = tables.trials_csv(dataset)
+        files[f"{slug(dataset)}-ranking.csv"] = csvs.ranking_csv(dataset)
+        files[f"{slug(dataset)}-trials.csv"] = csvs.trials_csv(dataset)
     for drawing in drawings:
         files |= {f"{drawing.name}.svg": drawing.svg, f"{drawing.name}.csv": drawing.csv}
     try:

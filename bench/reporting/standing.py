@@ -1,0 +1,129 @@
+"""The nouns of an analysis: how a technique stands on a dataset, a dataset's standings, a suite's datasets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bench.metrics import METRICS
+from bench.reporting.trials import Trials
+from bench.statistics import Interval, Verdict
+
+FEW_ROWS = 10  # below this many test rows, a class's scores are flagged
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one technique did on one dataset. NaN and None where it was not, or not yet, measured.
+
+    score, train, gap: the ranking metric on test rows and on rows trained on, and how much better it is on the latter;
+    each is the mean over repeats of the mean over folds. difference: to the baseline, with its interval.
+    class_f1 [C]: from confusion matrices pooled over the folds of a repeat, then averaged over repeats.
+    cost_ratio: seconds of training and resampling over the baseline's, on the same machine and stack size.
+    """
+
+    technique: str
+    family: str
+    is_baseline: bool
+    not_applicable: str
+    planned: int
+    done: int
+    statuses: Mapping[str, int]
+    reasons: tuple[str, ...]
+    training: str
+    rule: str
+    score: float = np.nan
+    train: float = np.nan
+    gap: float = np.nan
+    difference: Interval | None = None
+    verdict: Verdict | None = None
+    rank: int | None = None
+    p_first: float = np.nan
+    place_low: int | None = None
+    place_high: int | None = None
+    cost_ratio: float = np.nan
+    cost_seconds: float = np.nan
+    steps: float = np.nan
+    examples: float = np.nan
+    flops: float = np.nan
+    no_op: bool = False
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    class_f1: np.ndarray | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Return whether every planned trial is stored and scored."""
+        return self.planned > 0 and self.done == self.planned
+
+    @property
+    def word(self) -> str:
+        """Return the verdict in one word, or why there is none."""
+        if self.not_applicable:
+            return "not applicable"
+        if self.is_baseline:
+            return "baseline"
+        if self.verdict is not None and self.verdict.word:
+            return self.verdict.word
+        return "not compared" if self.complete and self.difference is None else "incomplete"
+
+
+@dataclass(frozen=True)
+class DatasetAnalysis:
+    """One dataset: its facts from the plan, the standings by rank, class supports [C] and its trials."""
+
+    facts: Mapping[str, Any]
+    standings: tuple[Standing, ...]
+    support: np.ndarray
+    margin: float
+    trials: Trials
+
+    @property
+    def scored(self) -> tuple[Standing, ...]:
+        """Return the standings that have a score."""
+        return tuple(one for one in self.standings if one.done)
+
+    @property
+    def compared(self) -> tuple[Standing, ...]:
+        """Return the standings that have a difference to the baseline, the largest gain first."""
+        found = [(one.difference.estimate, one) for one in self.standings if one.difference is not None]
+        sign = -1 if self.higher else 1
+        return tuple(one for _, one in sorted(found, key=lambda pair: (sign * round(pair[0], 12), pair[1].technique)))
+
+    @property
+    def family(self) -> int:
+        """Return how many comparisons the p-values are adjusted over."""
+        return sum(one.word in ("better", "worse", "equivalent", "undecided") for one in self.standings)
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """Return the names of the processors that trained, sorted."""
+        return tuple(sorted({name for name in self.trials["machine"] if isinstance(name, str)}))
+
+    @property
+    def label(self) -> str:
+        """Return the dataset's label in the suite."""
+        return self.facts["label"]
+
+    @property
+    def metric(self) -> str:
+        """Return the name of the ranking metric."""
+        return self.facts["metric"]
+
+    @property
+    def higher(self) -> bool:
+        """Return whether a higher score is better."""
+        return METRICS[self.metric].better == "higher"
+
+    @property
+    def baseline(self) -> Standing | None:
+        """Return the baseline's standing, if it is part of the plan."""
+        return next((one for one in self.standings if one.is_baseline), None)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A suite's plan and the analysis of each of its datasets, in the suite's order."""
+
+    plan: Mapping[str, Any]
+    datasets: tuple[DatasetAnalysis, ...]
