@@ -15,6 +15,7 @@ from scipy import stats
 
 from bench.metrics import from_confusion
 
+FEWEST_REPEATS = 5  # for a verdict on a fixed test set; fewer tell too little of the trials' spread
 DRAWS = 500  # bootstrap draws of the test rows
 _BLOCK = 50  # draws at a time, so that memory stays small
 POWER = 0.8

@@ -166,8 +166,11 @@ class Store:
         return {file.stem: _read_json(file) for file in files if not file.name.startswith(".")}
 
     def next_part(self) -> int:
-        """Return the number for the next part: one above the largest."""
-        numbers = (re.match(r"\d+", file.name) for tier in ("records", "scores") for file in self._files(tier))
+        """Return the number for the next part: one above the largest, also of parts that a killed run left half there.
+
+        Of several rows for one trial the latest counts, so what such a part holds must not outlast what comes later.
+        """
+        numbers = (re.match(r"\d+", file.name) for tier in _schemas() for file in self._files(tier))
         return max((int(number[0]) for number in numbers if number), default=-1) + 1
 
     def _files(self, tier: str) -> list[Path]:
@@ -183,18 +186,24 @@ class Store:
         return pa.concat_tables([nothing, *(_read(file, wanted) for file in self._files(tier))])
 
     def statuses(self) -> dict[str, str]:
-        """Return each stored trial's status; of several records of one trial the best counts."""
-        table = self._table("records", ["key", "status"])
+        """Return each stored trial's status; of several records of one trial the best counts.
+
+        A trial whose true test labels are gone (a damaged file was deleted) counts as not stored.
+        """
+        table = self._table("records", ["key", "status", "truth"])
+        truths = {"", None, *(file.stem for file in self._files("truth"))}
         best: dict[str, str] = {}
-        for key, status in zip(table["key"].to_pylist(), table["status"].to_pylist(), strict=True):
-            if _RANK[status] >= _RANK.get(best.get(key, ""), 0):
+        for key, status, truth in zip(*(column.to_pylist() for column in table.columns), strict=True):
+            usable = status != "ok" or truth in truths
+            if usable and _RANK[status] >= _RANK.get(best.get(key, ""), 0):
                 best[key] = status
         return best
 
     def scored(self) -> set[tuple[str, str]]:
-        """Return which (trial, rule) are scored."""
-        table = self._table("scores", ["key", "rule"])
-        return set(zip(table["key"].to_pylist(), table["rule"].to_pylist(), strict=True))
+        """Return which (trial, rule) are scored, with the predictions that the scores were made from."""
+        pairs = (self._table(tier, ["key", "rule"]) for tier in ("scores", "labels"))
+        scored, predicted = (set(zip(*(one.to_pylist() for one in table.columns), strict=True)) for table in pairs)
+        return scored & predicted
 
     def runs(self) -> "pd.DataFrame":
         """Return one row per trial."""
@@ -271,6 +280,10 @@ def _read(file: Path, wanted: "pa.Schema | None" = None) -> "pa.Table":
             if field.name not in held:
                 table = table.append_column(field, pa.nulls(len(table), field.type))
         return table.select(wanted.names).cast(wanted)
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"the results file '{file}' is missing; run the suite again: its trials will be trained anew"
+        ) from error
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise UsageError(
             f"the results file '{file}' is damaged ({_first_line(error)}); "

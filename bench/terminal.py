@@ -8,6 +8,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from bench.metrics import METRICS
 from bench.plan import CellState, Plan
@@ -40,7 +41,8 @@ def plan_table(plan: Plan, states: Sequence[CellState]) -> Table:
     for state in states:
         cell = state.cell
         table.add_row(
-            cell.dataset, cell.technique, str(state.planned), str(state.stored), str(state.missing), state.note
+            *map(Text, (cell.dataset, cell.technique, str(state.planned), str(state.stored))),
+            *map(Text, (str(state.missing), state.note)),
         )
     return table
 
@@ -159,7 +161,7 @@ class Running:
             table.add_column("mean", justify="right")
             table.add_column("trials", justify="right")
             for technique, values in found[:SHOWN]:
-                table.add_row(technique, f"{sum(values) / len(values):.4f}", str(len(values)))
+                table.add_row(Text(technique), f"{sum(values) / len(values):.4f}", str(len(values)))
             tables.append(table)
         return tables[-2:]
 

@@ -26,7 +26,7 @@ TRUTH = np.array([0, 1, 2, 1])
 def _run(key: str, status: str = "ok", **more: Any) -> dict[str, Any]:
     return {
         "key": key, "training": "t" * 32, "dataset": "d", "technique": "x", "repeat": 0, "fold": 1, "replica": 0,
-        "status": status, "reason": "", "truth": "abc", "steps": 5, "cpu_seconds": 0.5, "seen_prior": [0.25, 0.75],
+        "status": status, "reason": "", "truth": "", "steps": 5, "cpu_seconds": 0.5, "seen_prior": [0.25, 0.75],
         "target_prior": [0.5, 0.5], "machine": "m", "dirty": False, **more,
     }  # fmt: skip
 
@@ -57,7 +57,7 @@ def test_every_tier_comes_back_as_it_was_written(store: Store) -> None:
     day = np.array([3, 3, 4, 5])
     store.write(
         "000000-a",
-        [_run("k", curve_step=[1, 2], curve_train=[0.5, 0.25])],
+        [_run("k", truth="abc", curve_step=[1, 2], curve_train=[0.5, 0.25])],
         [_score("k"), _score("k", part="train", macro_f1=0.75)],
         [_label("k")],
         [_logit("k", part, values) for part, values in outputs.items()],
@@ -176,6 +176,34 @@ def test_a_damaged_file_is_named_with_what_to_do(store: Store, tier: str) -> Non
              "logits": lambda: store.logits("k")}  # fmt: skip
     with pytest.raises(UsageError, match=rf"{tier}/000000-a\.parquet' is damaged .*; delete it and run"):
         reads[tier]()
+
+
+@pytest.mark.parametrize("tier", ["records", "scores", "labels", "truth"])
+def test_deleting_a_damaged_file_makes_its_trials_missing_and_no_others(store: Store, tier: str) -> None:
+    for name, target in (("a", TRUTH), ("b", TRUTH + 1)):
+        truths = {f"truth {name}": {"target": target, "day": None}}
+        run = _run(name, truth=f"truth {name}")
+        store.write(f"000000-{name}", [run], [_score(name)], [_label(name)], [], truths)
+    damaged = store.path / tier / ("truth a.parquet" if tier == "truth" else "000000-a.parquet")
+    damaged.write_bytes(b"PAR1" + b"\0" * 50)
+    damaged.unlink()
+    again = Store(store.path)
+    usable = {key for key, rule in again.scored() if again.statuses().get(key) == "ok" and rule == "r"}
+    assert usable == {"b"}
+
+
+def test_a_missing_truth_is_told_as_missing(store: Store) -> None:
+    with pytest.raises(UsageError, match=r"gone\.parquet' is missing; run the suite again"):
+        store.truth("gone")
+
+
+@pytest.mark.parametrize("tier", ["records", "scores", "labels", "logits"])
+def test_what_a_killed_run_left_half_there_never_outlasts_what_comes_later(store: Store, tier: str) -> None:
+    logits = [_logit("k", "test", np.zeros((4, 2)))]
+    store.write("000007-a", [_run("k")], [_score("k")], [_label("k")], logits, {})
+    for other in {"records", "scores", "labels", "logits"} - {tier}:
+        (store.path / other / "000007-a.parquet").unlink()
+    assert store.next_part() == 8
 
 
 def test_a_part_from_before_a_metric_existed_still_reads(store: Store) -> None:

@@ -97,6 +97,12 @@ def _statuses(frame: Trials | None, metric: str) -> dict[str, Any]:
     return {"statuses": dict(sorted(counts.items())), "reasons": tuple(reasons)}
 
 
+def _enough(facts: Mapping[str, Any]) -> bool:
+    """Return whether there are enough repeats for verdicts: on a fixed test set the interval needs five."""
+    fixed = facts["repeats"] == "fixed" and facts["has_test"]
+    return not fixed or facts["repeat_count"] >= statistics.FEWEST_REPEATS
+
+
 def _compared(
     baseline: str,
     facts: Mapping[str, Any],
@@ -123,7 +129,7 @@ def _compared(
             [one for index in judged if (one := intervals[index]) is not None],
             margin,
             metric.better,
-            [complete[index] and complete[base] for index in judged],
+            [complete[index] and complete[base] and _enough(facts) for index in judged],
         )
         for index, verdict in zip(judged, words, strict=True):
             found[names[index]] |= {"difference": intervals[index], "verdict": verdict}

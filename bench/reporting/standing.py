@@ -65,7 +65,7 @@ class Standing:
             return "baseline"
         if self.verdict is not None and self.verdict.word:
             return self.verdict.word
-        return "not compared" if self.complete and self.difference is None else "incomplete"
+        return "not compared" if self.complete else "incomplete"
 
 
 @dataclass(frozen=True)
