@@ -236,8 +236,16 @@ def test_one_repeat_gives_scores_without_intervals(tmp_path: Path) -> None:
         good = _standing(dataset, "good")
         assert good.difference is not None
         assert np.isnan(good.difference.low95)
-        assert good.word == "undecided"
+        assert good.word == ("undecided" if dataset.label == "folds" else "not compared")
     assert "(no interval)" in write_report(store.path, tmp_path / "report").read_text(encoding="utf-8")
+
+
+def test_a_fixed_test_set_gives_no_verdict_below_five_repeats(tmp_path: Path) -> None:
+    for repeats in (4, 5):
+        store = write(tmp_path / str(repeats), replace(SMALL, repeats=repeats, datasets=("fixed-test", "generator")))
+        fixed, generator = analyse(store).datasets
+        assert (_standing(fixed, "good").word == "not compared") == (repeats < 5)
+        assert _standing(generator, "good").word != "not compared"
 
 
 def test_a_ranking_metric_on_a_fixed_test_set_has_no_interval(tmp_path: Path) -> None:
