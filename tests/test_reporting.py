@@ -21,7 +21,7 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from bench.errors import UsageError
-from bench.reporting import Analysis, analyse, terminal_ranking, write_report
+from bench.reporting import Analysis, analyse, tables, terminal_ranking, write_report
 from bench.reporting.scatter import spread
 from bench.reporting.standing import DatasetAnalysis, Standing
 from bench.store import Store
@@ -191,6 +191,22 @@ def test_cost_is_compared_on_the_same_machine_and_stack_size_only(tmp_path: Path
     store.write("999999-again", elsewhere, [], [], [], {})
     (dataset,) = analyse(Store(tmp_path)).datasets
     assert np.isnan(_standing(dataset, "good").cost_ratio)
+    assert tables.cost(_standing(dataset, "baseline")) == "1.00x"
+    assert tables.cost(_standing(dataset, "good")) == "1.00x FLOPs", "machines share no clock, but they share FLOPs"
+
+
+def test_where_the_numbers_were_made_is_told_once_per_difference(tmp_path: Path) -> None:
+    store = write(tmp_path, replace(SMALL, datasets=("generator",), same_training=()))
+    made = {"good": ('{"torch": "2.15.0"}', "b" * 40, True), "none": ("{}", "", False)}
+    rows = []
+    for row in store.runs().to_dict("records"):
+        versions, commit, dirty = made.get(row["technique"], ('{"torch": "2.14.0", "numpy": "2.3.0"}', "a" * 40, False))
+        rows.append({**row, "versions": versions, "commit": commit, "dirty": dirty})
+    store.write("999999-again", rows, [], [], [], {})
+    (dataset,) = analyse(Store(tmp_path)).datasets
+    assert dataset.versions == ("numpy 2.3.0", "torch 2.14.0", "torch 2.15.0")
+    assert dataset.sources == ("a" * 12, "b" * 12 + " (changed)")
+    assert tables.protocol(dataset).endswith(f"Made with {', '.join(dataset.versions)}; {', '.join(dataset.sources)}.")
 
 
 # ---- partial and empty results

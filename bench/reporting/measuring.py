@@ -22,6 +22,7 @@ def measure(done: Trials, baseline: Trials | None, facts: Mapping[str, Any]) -> 
         "train": train,
         "gap": train - score if higher else score - train,
         "cost_ratio": np.nan if baseline is None else _cost_ratio(done, baseline),
+        "flops_ratio": np.nan if baseline is None else _flops_ratio(done, baseline),
         "cost_seconds": float(_cost(done).mean()),
         **{name: float(done[name].mean()) for name in ("steps", "examples", "flops")},
         "no_op": bool(done["no_op"].astype(bool).all()),
@@ -45,6 +46,12 @@ def _cost_ratio(done: Trials, baseline: Trials) -> float:
             spent += float(own.sum())
             expected += len(own) * float(base.mean())
     return spent / expected if expected > 0 else np.nan
+
+
+def _flops_ratio(done: Trials, baseline: Trials) -> float:
+    """Return the mean FLOPs of a trial over the baseline's, which no machine changes; NaN where it has none."""
+    expected = baseline["flops"].mean() if len(baseline) else 0.0
+    return float(done["flops"].mean() / expected) if expected > 0 else np.nan
 
 
 def _class_scores(done: Trials, facts: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """The nouns of an analysis: how a technique stands on a dataset, a dataset's standings, a suite's datasets."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,8 @@ class Standing:
     score, train, gap: the ranking metric on test rows and on rows trained on, and how much better it is on the latter;
     each is the mean over repeats of the mean over folds. difference: to the baseline, with its interval.
     class_f1 [C]: from confusion matrices pooled over the folds of a repeat, then averaged over repeats.
-    cost_ratio: seconds of training and resampling over the baseline's, on the same machine and stack size.
+    cost_ratio: seconds of training and resampling over the baseline's, on the same machine and stack size;
+    flops_ratio: FLOPs over the baseline's, shown where no trial of the baseline shares machine and stack size.
     """
 
     technique: str
@@ -43,6 +45,7 @@ class Standing:
     place_low: int | None = None
     place_high: int | None = None
     cost_ratio: float = np.nan
+    flops_ratio: float = np.nan
     cost_seconds: float = np.nan
     steps: float = np.nan
     examples: float = np.nan
@@ -99,6 +102,19 @@ class DatasetAnalysis:
     def machines(self) -> tuple[str, ...]:
         """Return the names of the processors that trained, sorted."""
         return tuple(sorted({name for name in self.trials["machine"] if isinstance(name, str)}))
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """Return the packages that trained with their versions, as 'torch 2.14.0', sorted."""
+        held = {text for text in self.trials["versions"] if isinstance(text, str)}
+        return tuple(sorted({f"{name} {number}" for text in held for name, number in json.loads(text).items()}))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Return the commits whose code trained, sorted; 'changed' where their files had been edited."""
+        pairs = {*zip(self.trials["commit"], self.trials["dirty"], strict=True)}
+        known = {(commit[:12], bool(dirty)) for commit, dirty in pairs if isinstance(commit, str) and commit}
+        return tuple(f"{commit} (changed)" if dirty else commit for commit, dirty in sorted(known))
 
     @property
     def label(self) -> str:

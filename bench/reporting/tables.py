@@ -41,6 +41,12 @@ def times(ratio: float) -> str:
     return f"{ratio:.2f}x" if math.isfinite(ratio) else NONE
 
 
+def cost(one: Standing) -> str:
+    """Return the cost over the baseline's: in CPU time, or in FLOPs, and then said so."""
+    known = math.isfinite(one.cost_ratio) or not math.isfinite(one.flops_ratio)
+    return times(one.cost_ratio) if known else f"{times(one.flops_ratio)} FLOPs"
+
+
 def verdict(one: Standing) -> str:
     """Return the verdict; with the sign where an equivalent one is also significantly different."""
     sign = one.verdict.sign if one.verdict is not None and one.word == "equivalent" else ""
@@ -78,7 +84,7 @@ def cells(one: Standing, places: int = 4) -> dict[str, str]:
         "detectable": number(one.verdict.smallest_detectable) if undecided and one.verdict is not None else NONE,
         "place": place(one),
         "gap": signed(one.gap),
-        "cost": times(one.cost_ratio),
+        "cost": cost(one),
         "trials": "" if one.not_applicable else f"{one.done}/{one.planned}",
     }
 
@@ -151,11 +157,13 @@ def protocol(dataset: DatasetAnalysis) -> str:
     repeats = "new data each" if facts["repeats"] == "independent" else "the same data"
     held = "own test rows" if facts["has_test"] else "the held-out folds are the test rows"
     machines = f" ({', '.join(dataset.machines)})" if dataset.machines else ""
+    made = "; ".join(part for part in (", ".join(dataset.versions), ", ".join(dataset.sources)) if part)
     return (
         f"{facts['repeat_count']} repeats ({repeats}) x {facts['folds_per_repeat']} of {facts['folds']} folds, {held}. "
         f"Intervals: {', '.join(methods) or 'none'}; p-values Holm-adjusted over {dataset.family} comparisons; "
         f"equivalent: within ±{band}. Cost: CPU seconds of training and resampling over the baseline's, among trials "
-        f"of the same machine and stack size{machines}."
+        f"of the same machine and stack size{machines}; FLOPs where the baseline has none of those."
+        + (f" Made with {made}." if made else "")
     )
 
 
