@@ -170,7 +170,7 @@ def _batches(recipe: Recipe, trials: Sequence[Prepared], steps: int) -> Callable
 
 def _updater(recipe: Recipe, network: Network, steps: int) -> Callable[[int], None]:
     """Return step -> one optimizer step: schedule, what happens to the gradients, the step itself."""
-    optimizer = recipe.optimizer.make(*network.split())
+    optimizer = recipe.optimizer.make(*network.split(), alone=not recipe.network.stacks)
     rates = [group["lr"] for group in optimizer.param_groups]
     parameters = list(network.parameters())
 

@@ -30,13 +30,17 @@ def _plain_mlp(network: nn.Module) -> nn.Module:
     return nn.Sequential(nn.Flatten(), *layers[:-1])
 
 
+def _outputs_first(weight: torch.Tensor, layer: nn.Module) -> torch.Tensor:
+    return (weight if isinstance(layer, nn.LSTM) else weight.t()).clone()
+
+
 def _plain_recurrent(kind: type[nn.Module]):
     def build(network: nn.Module) -> nn.Module:
         state = {name: p.detach()[0] for name, p in network.named_parameters()}
-        inputs, units = state["layers.0.input_weight"].shape[0], state["layers.0.state_weight"].shape[0]
+        inputs, units = 1, state["head.weight"].shape[0]
         layer = kind(inputs, units, batch_first=True)
-        layer.weight_ih_l0.data = state["layers.0.input_weight"].t().clone()
-        layer.weight_hh_l0.data = state["layers.0.state_weight"].t().clone()
+        layer.weight_ih_l0.data = _outputs_first(state["layers.0.input_weight"], layer)
+        layer.weight_hh_l0.data = _outputs_first(state["layers.0.state_weight"], layer)
         layer.bias_ih_l0.data = state["layers.0.input_bias"][0].clone()
         layer.bias_hh_l0.data = state["layers.0.state_bias"][0].clone()
         head = nn.Linear(units, state["head.bias"].shape[1])

@@ -17,14 +17,30 @@ from bench.networks.specs import Gru, Lstm, Recurrent, Rnn
 from bench.stages.context import Context
 
 
-class _Layer(nn.Module):
-    """The parameters of one recurrent layer with G gates: [T, in, G units], [T, units, G units], two biases."""
+States = list[torch.Tensor] | torch.Tensor  # L states [T, B, units], or all in one tensor [L, T, B, units]
 
-    def __init__(self, network: Network, inputs: int, units: int, gates: int) -> None:
+
+def _over_time(states: States) -> torch.Tensor:
+    """Return states as one tensor [L, T, B, units]."""
+    return states if isinstance(states, torch.Tensor) else torch.stack(states)
+
+
+class _Layer(nn.Module):
+    """The parameters of one recurrent layer with G gates: [T, in, G units], [T, units, G units], two biases.
+
+    outputs_first: weights are [T, G units, in] and [T, G units, units], as torch's kernel takes them.
+    """
+
+    def __init__(self, network: Network, inputs: int, units: int, gates: int, outputs_first: bool) -> None:
         super().__init__()
         bound = 1 / math.sqrt(units)
-        self.input_weight = network.uniform(bound, inputs, gates * units)
-        self.state_weight = network.uniform(bound, units, gates * units)
+
+        def weight(size: int) -> nn.Parameter:
+            shape = (gates * units, size) if outputs_first else (size, gates * units)
+            return network.uniform(bound, *shape)
+
+        self.input_weight = weight(inputs)
+        self.state_weight = weight(units)
         self.input_bias = network.uniform(bound, 1, gates * units)
         self.state_bias = network.uniform(bound, 1, gates * units)
 
@@ -39,10 +55,14 @@ class _Layer(nn.Module):
 class _RecurrentNetwork(Network):
     """Layers, dropout between them and before the head, and the head."""
 
+    _outputs_first = False
+
     def __init__(self, spec: Recurrent, shape: Sequence[int], context: Context) -> None:
         super().__init__(context)
         channels = [shape[1], *[spec.units] * (spec.layers - 1)]
-        self.layers = nn.ModuleList(_Layer(self, size, spec.units, spec.gates) for size in channels)
+        self.layers = nn.ModuleList(
+            _Layer(self, size, spec.units, spec.gates, self._outputs_first) for size in channels
+        )
         self.head = StackedLinear(self, spec.units, context.outputs)
         self._dropout, self._pool = spec.dropout, spec.pool
         self._units = spec.units
@@ -53,20 +73,20 @@ class _RecurrentNetwork(Network):
             if layer is not self.layers[0]:
                 x = self._drop(x, training)
             states = self._run(layer, x)
-            x = self._pooled(states) if layer is self.layers[-1] else torch.stack(states, 2)
+            x = self._pooled(states) if layer is self.layers[-1] else _over_time(states).permute(1, 2, 0, 3)
         return self.head(self._drop(x, training))
 
-    def _pooled(self, states: list[torch.Tensor]) -> torch.Tensor:
+    def _pooled(self, states: States) -> torch.Tensor:
         """Return what the head sees, [T, B, units], of L states."""
         if self._pool == "last":
             return states[-1]
-        together = torch.stack(states)
+        together = _over_time(states)
         return together.amax(0) if self._pool == "max" else together.mean(0)
 
     def _drop(self, x: torch.Tensor, training: bool) -> torch.Tensor:
         return drop(x, self._dropout, self._context) if training else x
 
-    def _run(self, layer: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
+    def _run(self, layer: nn.Module, x: torch.Tensor) -> States:
         """Return the states [T, B, units] after each of the L points."""
         raise NotImplementedError
 
@@ -110,6 +130,8 @@ class GruNetwork(_RecurrentNetwork):
 class LstmNetwork(_RecurrentNetwork):
     """torch.nn.LSTM's kernel on the one trial of this stack (T = 1)."""
 
+    _outputs_first = True
+
     def __init__(self, spec: Lstm, shape: Sequence[int], context: Context) -> None:
         if context.trials != 1:
             raise ValueError(f"the LSTM trains one trial at a time, got a stack of {context.trials}")
@@ -117,14 +139,14 @@ class LstmNetwork(_RecurrentNetwork):
         channels = [shape[1], *[spec.units] * (spec.layers - 1)]
         self._kernels = [nn.LSTM(size, spec.units, batch_first=True, device="meta") for size in channels]
 
-    def _run(self, layer: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
+    def _run(self, layer: nn.Module, x: torch.Tensor) -> States:
         assert isinstance(layer, _Layer)
         kernel = self._kernels[list(self.layers).index(layer)]
         weights = {
-            "weight_ih_l0": layer.input_weight[0].t(),
-            "weight_hh_l0": layer.state_weight[0].t(),
+            "weight_ih_l0": layer.input_weight[0],
+            "weight_hh_l0": layer.state_weight[0],
             "bias_ih_l0": layer.input_bias[0, 0],
             "bias_hh_l0": layer.state_bias[0, 0],
         }
         outputs, _ = functional_call(kernel, weights, (x[0],))
-        return list(outputs[None].unbind(2))
+        return outputs[None].permute(2, 0, 1, 3)
