@@ -16,7 +16,6 @@ from bench.networks.layers import Network, StackedLinear, drop
 from bench.networks.specs import Gru, Lstm, Recurrent, Rnn
 from bench.stages.context import Context
 
-
 States = list[torch.Tensor] | torch.Tensor  # L states [T, B, units], or all in one tensor [L, T, B, units]
 
 
