@@ -70,7 +70,8 @@ class Rows:
         """Put the arrays of T trials, [N_t, ...] each, end to end."""
         counts = [len(array) for array in arrays]
         starts = torch.tensor([0, *np.cumsum(counts)[:-1]], device=device)[:, None]
-        return cls(torch.from_numpy(np.concatenate(arrays)).to(device), starts, counts)
+        rows = np.ascontiguousarray(np.concatenate(arrays))  # gathering rows from columns is five times as slow
+        return cls(torch.from_numpy(rows).to(device), starts, counts)
 
     def at(self, index: torch.Tensor) -> torch.Tensor:
         """Return the rows [T, B, ...] for each trial's own row numbers int64 [T, B]."""

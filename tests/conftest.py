@@ -1,5 +1,6 @@
 """Tests train in a process that is set up as a worker's."""
 
-from bench.process import settle_process
+from bench.process import settle_process, settle_thread
 
 settle_process()
+settle_thread()
