@@ -39,8 +39,8 @@ def split(dataset: Dataset, data: Data, folds: int, seed: int, repeat: int, fold
         carved = _carve(dataset, data, rest, ("carve", seed, dataset.name, repeat, fold))
         train = np.setdiff1d(np.intersect1d(rest, _outside(dataset, data, carved)), carved)
         parts = Split(train, carved, held)
-    for name, rows in (("training", parts.train), ("validation", parts.validation)):
-        if len(rows) == 0:
+    for name, rows in (("training", parts.train), ("validation", parts.validation), ("test", parts.test)):
+        if rows is not None and len(rows) == 0:
             raise ValueError(f"fold {fold} of {folds} leaves no {name} rows; use fewer folds or more rows")
     return parts
 
@@ -76,11 +76,16 @@ def _time_blocks(data: Data, rows: "np.ndarray", folds: int) -> "list[np.ndarray
     import numpy as np
 
     assert data.time is not None
-    when = data.time[rows]
-    ordered = np.sort(when)
-    edges = [ordered[index * len(rows) // folds] for index in range(1, folds)]
-    block = np.searchsorted(np.array(edges), when, side="right")
-    return [rows[block == index] for index in range(folds)]
+    moments, counts = np.unique(data.time[rows], return_counts=True)
+    if len(moments) < folds:
+        raise ValueError(f"{folds} folds need at least {folds} moments in time, there are {len(moments)}")
+    before = np.cumsum(counts) - counts  # rows earlier than each moment
+    cuts = [0]
+    for block in range(1, folds):
+        best = int(np.abs(before - block * len(rows) // folds).argmin())
+        cuts.append(min(max(best, cuts[-1] + 1), len(moments) - folds + block))
+    blocks = np.searchsorted(moments[cuts], data.time[rows], side="right") - 1
+    return [rows[blocks == block] for block in range(folds)]
 
 
 def _outside(dataset: Dataset, data: Data, held: "np.ndarray") -> "np.ndarray":
@@ -97,9 +102,32 @@ def _outside(dataset: Dataset, data: Data, held: "np.ndarray") -> "np.ndarray":
 
 
 def _carve(dataset: Dataset, data: Data, rest: "np.ndarray", stream: tuple[str | int, ...]) -> "np.ndarray":
-    """Return validation rows from the training part: its latest time block, whole groups, or stratified rows."""
-    parts = round(1 / VALIDATION_SHARE)
-    return _folds(dataset, data, rest, parts, stream)[-1]
+    """Return validation rows from the training part: its latest time block, whole groups, or rows of every class."""
+    import numpy as np
+
+    if dataset.division == "stratified" and dataset.task == "classification":
+        return _share_of_each_class(data.targets, rest, stream)
+    units = {"time": data.time, "group": data.groups}.get(dataset.division)
+    available = len(rest) if units is None else len(np.unique(units[rest]))
+    if available < 2:
+        what = {"time": "moments", "group": "groups"}.get(dataset.division, "rows")
+        raise ValueError(
+            f"too few {what} to carve validation rows from the training part; use other folds or more rows"
+        )
+    return _folds(dataset, data, rest, min(round(1 / VALIDATION_SHARE), available), stream)[-1]
+
+
+def _share_of_each_class(targets: "np.ndarray", rows: "np.ndarray", stream: tuple[str | int, ...]) -> "np.ndarray":
+    """Return a fifth of the rows of each class, sorted; at least one of a class with two, so that both parts see it."""
+    import numpy as np
+
+    purpose, *parts = stream
+    rng = numpy_stream(str(purpose), *parts)
+    taken = []
+    for label in np.unique(targets[rows]):
+        own = rng.permutation(rows[targets[rows] == label])
+        taken.append(own[: max(round(VALIDATION_SHARE * len(own)), min(1, len(own) - 1))])
+    return np.sort(np.concatenate(taken))
 
 
 def check_folds(dataset: Dataset, folds: int) -> None:
@@ -109,9 +137,10 @@ def check_folds(dataset: Dataset, folds: int) -> None:
     counts = dataset.class_counts()
     if counts and min(counts) < folds:
         rarest = dataset.classes()[counts.index(min(counts))]
+        remedy = f"use at most {min(counts)} folds or more rows" if min(counts) >= 2 else "it needs at least 2"
         raise UsageError(
             f"{folds} folds are more than the rarest class allows: '{rarest}' of {dataset.name} has about "
-            f"{min(counts)} rows; use at most {max(2, min(counts))} folds or more rows"
+            f"{min(counts)} rows; {remedy}"
         )
 
 

@@ -1,6 +1,7 @@
 """Folds partition, never leak, and repeat themselves."""
 
 import dataclasses
+import itertools
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from bench.datasets import create
 from bench.datasets.base import Data
 from bench.errors import UsageError
-from bench.splits import check_folds, folds_of_repeat, picture, split, target_prior
+from bench.splits import _folds, check_folds, folds_of_repeat, picture, split, target_prior
 from tests.tiny import TinyTable
 
 
@@ -85,6 +86,60 @@ def test_a_split_is_repeatable_and_another_repeat_reshuffles(seed: int, own_test
     assert not np.array_equal(one.train, other.train)
 
 
+@given(st.lists(st.integers(0, 12), min_size=6, max_size=80), st.integers(2, 5))
+@settings(max_examples=150, deadline=None)
+def test_rows_of_one_moment_stay_in_one_time_block_and_no_block_is_empty(moments: list[int], folds: int) -> None:
+    arrays = data(0, len(moments))
+    when = np.array([*moments, *[3] * (len(arrays.targets) - len(moments))], dtype=float)
+    arrays, source = dataclasses.replace(arrays, time=when), dataset("time", True)
+    if len(np.unique(when)) < folds:
+        with pytest.raises(ValueError, match=f"{folds} folds need at least {folds} moments in time"):
+            _folds(source, arrays, np.arange(len(when)), folds, ("folds", 0))
+        return
+    blocks = [when[rows] for rows in _folds(source, arrays, np.arange(len(when)), folds, ("folds", 0))]
+    assert sum(map(len, blocks)) == len(when)
+    for early, late in itertools.pairwise(blocks):
+        assert early.max() < late.min()
+
+
+@pytest.mark.parametrize("folds", [2, 5])
+def test_time_blocks_of_distinct_moments_are_as_equal_as_can_be(folds: int) -> None:
+    arrays = dataclasses.replace(data(0, 90), time=np.random.default_rng(0).permutation(126).astype(float))
+    sizes = [len(rows) for rows in _folds(dataset("time", True), arrays, np.arange(126), folds, ("folds", 0))]
+    assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("rare", [2, 3, 5, 9])
+def test_validation_rows_are_carved_from_every_class_that_has_two(rare: int) -> None:
+    arrays = data(0, 100)
+    labels = np.array([2] * rare + [0, 1] * ((len(arrays.targets) - rare) // 2 + 1))[: len(arrays.targets)]
+    arrays = dataclasses.replace(arrays, targets=labels)
+    for fold in range(2):
+        parts = split(dataset("stratified", False), arrays, 2, 1, 0, fold)
+        assert parts.test is not None
+        left = rare - (labels[parts.test] == 2).sum()
+        held = (labels[parts.validation] == 2).sum()
+        assert held == max(round(0.2 * left), min(1, left - 1))
+        assert (labels[parts.train] == 2).sum() >= 1
+        both = len(parts.validation) + len(parts.train)
+        assert abs(len(parts.validation) - 0.2 * both) < 3, "each of the three classes is rounded on its own"
+
+
+def test_few_groups_are_enough_where_each_role_has_one() -> None:
+    arrays = data(0, 60)
+    groups = np.arange(len(arrays.targets)) % 3
+    arrays = dataclasses.replace(arrays, groups=groups)
+    for fold in range(3):
+        parts = split(dataset("group", False), arrays, 3, 1, 0, fold)
+        assert parts.test is not None
+        assert [len(np.unique(groups[rows])) for rows in (parts.train, parts.validation, parts.test)] == [1] * 3
+    two = dataclasses.replace(arrays, groups=np.arange(len(arrays.targets)) % 2)
+    with pytest.raises(ValueError, match="too few groups to carve validation rows"):
+        split(dataset("group", False), two, 2, 1, 0, 0)
+    with pytest.raises(ValueError, match="4 folds need at least 4 groups, there are 3"):
+        split(dataset("group", False), arrays, 4, 1, 0, 0)
+
+
 def test_stratified_folds_hold_every_class_in_proportion() -> None:
     arrays = data(0, 300)
     for fold in range(5):
@@ -96,6 +151,10 @@ def test_stratified_folds_hold_every_class_in_proportion() -> None:
 def test_too_many_folds_and_too_few_rows_are_refused() -> None:
     with pytest.raises(UsageError, match="9 folds are more than the rarest class allows: '9' of digits has about 6"):
         check_folds(create("digits", {}), 9)
+    with pytest.raises(UsageError, match="has about 1 rows; it needs at least 2"):
+        check_folds(create("digits", {"imbalance": 80, "n_max": 120}), 2)
+    with pytest.raises(UsageError, match="folds must be at least 2, got 1"):
+        check_folds(create("digits", {}), 1)
     arrays = dataclasses.replace(data(0, 60), time=np.arange(96) / 100)
     with pytest.raises(ValueError, match="leaves no training rows"):
         split(dataset("time", True), arrays, 2, 0, 0, 0)
