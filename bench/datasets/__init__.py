@@ -1,6 +1,7 @@
 """Datasets: named, parameterised sources of arrays. Explicit list, no registration."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,11 +44,13 @@ def _typed(what: str, value: Any, annotation: str) -> Any:
     if name == "float" and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if name.startswith("tuple"):
-        value = (value,) if isinstance(value, str) else value
+        value = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
         if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
             return value
         raise UsageError(f"{what} must be a list of words, got {value!r}")
-    plain = {"int": int, "float": float, "str": str}.get(name, str)
-    if not isinstance(value, plain) or isinstance(value, bool):
+    plain = {"int": int, "float": float, "bool": bool}.get(name, str)
+    if not isinstance(value, plain) or (isinstance(value, bool) and plain is not bool):
         raise UsageError(f"{what} must be of type {plain.__name__}, got {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UsageError(f"{what} must be a finite number, got {value}")
     return value
