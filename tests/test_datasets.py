@@ -1,16 +1,19 @@
 """What every dataset promises, and what each one in particular does."""
 
-from pathlib import Path
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from scipy.optimize import curve_fit
 
 from bench.datasets import DATASETS, create
-from bench.datasets.fraud import DELAYED_LABELS, FEATURES, World, simulate
-from bench.datasets.profiles import class_counts
-from bench.datasets.sine_events import CLASSES
+from bench.datasets.fraud import DELAYED_LABELS, FEATURES, World, expected_share, simulate
+from bench.datasets.profiles import PROFILES, class_counts
+from bench.datasets.sine import Sine
+from bench.datasets.sine_events import CLASSES, SineEvents
 from bench.errors import UsageError
 
 SMALL = {
@@ -63,7 +66,10 @@ def test_it_says_what_it_is(name: str) -> None:
         ("fraud", {"rows": True}, "rows must be of type int"),
         ("fraud", {"rows": 10**9}, "raise customers"),
         ("fraud", {"label_noise": 0.7}, "label_noise must be at least 0 and below 0.5"),
-        ("sine", {"noise": 0}, "noise must be above 0"),
+        ("fraud", {"fraud_rate": 101}, "fraud_rate must be above 0 and at most 100"),
+        ("fraud", {"fraud_rate": float("inf")}, "fraud_rate must be a finite number"),
+        ("sine", {"noise": -1}, "noise must be at least 0"),
+        ("sine", {"phase_only": 1}, "phase_only must be of type bool"),
         ("sine", {"points": 10}, "points must be at least length"),
         ("sine-events", {"rarest": 0.5}, "rarest must be above 0 and at most"),
         ("digits", {"imbalance": 0.5}, "largest class over the smallest, so at least 1"),
@@ -95,6 +101,18 @@ def test_long_tailed_counts_are_the_literatures(factor: int, counts: tuple[int, 
     assert class_counts("balanced", 5000, factor, 10) == (5000,) * 10
 
 
+@given(st.sampled_from(PROFILES), st.integers(1, 300), st.integers(1, 60), st.integers(2, 20))
+@example("long-tailed", 2, 49, 10)
+def test_a_profile_falls_from_the_largest_class_to_it_over_the_factor(
+    profile: str, smallest: int, factor: int, classes: int
+) -> None:
+    counts = class_counts(profile, smallest * factor, factor, classes)
+    assert len(counts) == classes
+    assert counts[0] == smallest * factor
+    assert counts[-1] == (counts[0] if profile == "balanced" else smallest)
+    assert list(counts) == sorted(counts, reverse=True)
+
+
 def test_digits_has_one_fixed_balanced_test_set_and_never_trains_on_it() -> None:
     dataset = create("digits", {})
     one, other = dataset.make(1, 0), dataset.make(9, 4)
@@ -120,8 +138,25 @@ def test_a_sine_target_is_the_next_point_of_its_own_series() -> None:
         np.testing.assert_array_equal(windows[1:, :-1], windows[:-1, 1:])
 
 
+def test_with_phases_alone_every_series_is_the_sine_of_the_pytorch_example() -> None:
+    example = {"series": 100, "points": 1000, "period": 125.66, "phase_only": True, "noise": 0}
+    source = create("sine", {**example, "test_series": 2, "stride": 50, "length": 900})
+    data = source.make(0, 0)
+    assert data.groups is not None
+    series = data.inputs[:, :, 0].astype(float)
+    assert len(np.unique(data.groups)) == 100
+    # sin(a + w) + sin(a - w) = 2 cos(w) sin(a), with w = 1/20 radian a point
+    np.testing.assert_allclose(series[:, 2:] + series[:, :-2], 2 * np.cos(1 / 20) * series[:, 1:-1], atol=1e-5)
+    np.testing.assert_allclose(np.abs(series).max(axis=1), 1.0, atol=1e-3)
+    starts = series[np.unique(data.groups, return_index=True)[1], 0]
+    assert len(np.unique(np.round(starts, 4))) > 90, "phases differ"
+    assert data.unit == 1.0
+    assert "phase_only" in source.identity()
+    assert "phase_only" not in create("sine", {}).identity(), "keys from before this parameter still hold"
+
+
 def test_a_series_of_one_sine_is_one() -> None:
-    series = create("sine", {"series": 60, "points": 120, "noise": 1e-6})._draw(np.random.default_rng(0), 60)  # type: ignore[attr-defined]
+    series = Sine(series=60, points=120, noise=1e-6)._draw(np.random.default_rng(0), 60)
     time = np.arange(120)
 
     def wave(t, amplitude, period, phase, slope):
@@ -142,14 +177,13 @@ def test_a_series_of_one_sine_is_one() -> None:
 
 @pytest.mark.parametrize("rows", [1000, 4000, 12_345])
 def test_event_shares_fall_to_the_rarest_and_counts_are_exact(rows: int) -> None:
-    dataset = create("sine-events", {"rows": rows})
-    shares = dataset.shares()  # type: ignore[attr-defined]
+    dataset = SineEvents(rows=rows)
+    shares = dataset.shares()
     assert sum(shares) == pytest.approx(1.0)
     assert shares[-1] == pytest.approx(0.003)
     ratios = np.array(shares[1:-1]) / np.array(shares[2:])
     np.testing.assert_allclose(ratios, ratios[0])
     counts = dataset.class_counts()
-    assert counts is not None
     assert sum(counts) == rows
     np.testing.assert_allclose(counts, np.array(shares) * rows, atol=1)
 
@@ -173,7 +207,10 @@ def test_each_event_is_what_its_name_says() -> None:
 
 
 def test_the_reference_world_has_the_references_rates() -> None:
+    began = time.process_time()
     worlds = [simulate(np.random.default_rng(seed), 5000, 183, 1.0) for seed in range(3)]
+    worlds[0].features()
+    assert time.process_time() - began < 3 * 10
     rows = np.array([len(world.time) for world in worlds])
     frauds = np.array([world.fraud.sum() for world in worlds])
     # Sampling error of the reference's 1,754,155: rates ~ U(0, 4) of 5,000 customers give 0.8 % either way.
@@ -193,6 +230,32 @@ def test_fraud_scales_with_its_rate() -> None:
     assert 2.5 < high / low < 5.5
 
 
+@pytest.mark.parametrize("rate", [0.1, 1.0, 4.0, 20.0])
+def test_expected_fraud_is_what_worlds_hold_once_they_are_settled(rate: float) -> None:
+    worlds = [simulate(np.random.default_rng(seed), 1500, 120, rate) for seed in range(4)]
+    shares = [world.fraud[world.time > 37].mean() for world in worlds]
+    assert expected_share(rate) == pytest.approx(np.mean(shares), rel=0.15)
+
+
+def test_class_counts_count_flipped_labels() -> None:
+    dataset = create("fraud", {**SMALL["fraud"], "rows": 4000, "label_noise": 0.1})
+    counts = dataset.class_counts()
+    assert counts is not None
+    assert counts[1] == pytest.approx(dataset.make(0, 0).targets.sum(), rel=0.15)
+
+
+@pytest.mark.parametrize("customers", [10, 50, 400])
+def test_a_world_that_is_not_refused_has_enough_transactions(customers: int) -> None:
+    with pytest.raises(UsageError, match="test_rows must be at most") as caught:
+        create("fraud", {"rows": 10, "test_rows": 10**7, "customers": customers})
+    most = int(str(caught.value).split("at most ")[1].split()[0])
+    dataset = create("fraud", {"rows": 10, "test_rows": most, "customers": customers})
+    for repeat in range(10):
+        tests = dataset.make(1, repeat).test_targets
+        assert tests is not None
+        assert len(tests) == most
+
+
 def test_features_equal_a_slow_recomputation() -> None:
     world = simulate(np.random.default_rng(1), 60, 60, 4.0)
     found = pd.DataFrame(world.features(), columns=list(FEATURES))
@@ -210,6 +273,8 @@ def test_features_equal_a_slow_recomputation() -> None:
             assert found.loc[row, f"terminal count {days}d"] == known.sum()
             rate = world.fraud[known].mean() if known.any() else 0.0
             assert found.loc[row, f"terminal fraud rate {days}d"] == pytest.approx(rate, abs=1e-6)
+        assert found.loc[row, "amount"] == pytest.approx(world.amount[row])
+        assert found.loc[row, "hour"] == pytest.approx((now % 1) * 24, abs=1e-5)
         assert found.loc[row, "night"] == ((now % 1) * 24 <= 6)
         assert found.loc[row, "weekend"] == (int(now) % 7 >= 5)
 
@@ -239,98 +304,3 @@ def test_training_ends_a_week_before_the_test_period_and_label_noise_touches_tra
     np.testing.assert_array_equal(clean.inputs, noisy.inputs)
     np.testing.assert_array_equal(clean.test_targets, noisy.test_targets)
     assert (clean.targets != noisy.targets).mean() == pytest.approx(0.2, abs=0.06)
-
-
-# ---- table --------------------------------------------------------------------------------------------------------
-
-
-def frame(rows: int = 60) -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    return pd.DataFrame(
-        {
-            "amount": rng.normal(size=rows),
-            "city": rng.choice(["Bern", "Rome", "Oslo"], rows),
-            "who": rng.integers(0, 20, rows),
-            "when": pd.date_range("2026-01-01", periods=rows).astype(str),
-            "label": rng.choice(["no", "yes"], rows, p=[0.7, 0.3]),
-            "price": rng.normal(100, 20, rows),
-        }
-    )
-
-
-def saved(folder: Path, table: pd.DataFrame, name: str = "t.csv") -> str:
-    path = folder / name
-    table.to_parquet(path) if name.endswith("parquet") else table.to_csv(path, index=False)
-    return str(path)
-
-
-def test_csv_and_parquet_give_the_same_arrays(tmp_path: Path) -> None:
-    drop = {"target": "label", "drop": ("when",)}
-    one = create("table", {"path": saved(tmp_path, frame()), **drop}).make(0, 0)
-    other = create("table", {"path": saved(tmp_path, frame(), "t.parquet"), **drop}).make(0, 0)
-    np.testing.assert_allclose(one.inputs, other.inputs, rtol=1e-6)
-    assert [(column.name, column.levels) for column in one.columns] == [
-        ("amount", 0),
-        ("city", 3),
-        ("who", 0),
-        ("price", 0),
-    ]
-    assert sorted(np.unique(one.inputs[:, 1])) == [0, 1, 2]
-
-
-def test_tasks_divisions_and_classes_follow_the_file(tmp_path: Path) -> None:
-    path = saved(tmp_path, frame())
-    words = create("table", {"path": path, "target": "label", "drop": ("when",), "group": "who"})
-    assert (words.task, words.metric, words.division, words.has_test) == ("classification", "macro_f1", "group", False)
-    assert words.classes() == ("no", "yes")
-    assert words.class_counts() == tuple(frame()["label"].value_counts().sort_index())
-    numbers = create("table", {"path": path, "target": "price", "time": "when"})
-    assert (numbers.task, numbers.metric, numbers.division) == ("regression", "rmse", "time")
-    days = numbers.make(0, 0).time
-    assert days is not None
-    np.testing.assert_allclose(days, np.arange(60))
-
-
-def test_an_unseen_category_of_the_test_file_has_no_code_and_a_test_file_is_the_test_set(tmp_path: Path) -> None:
-    tests = frame(20)
-    tests.loc[0, "city"] = "Lima"
-    path, test_path = saved(tmp_path, frame()), saved(tmp_path, tests, "test.csv")
-    dataset = create("table", {"path": path, "test_path": test_path, "target": "label", "drop": ("when",)})
-    data = dataset.make(0, 0)
-    assert dataset.has_test
-    assert data.test_inputs is not None
-    assert data.test_inputs[0, 1] == -1
-
-
-def test_the_key_of_a_table_is_its_bytes_not_its_path(tmp_path: Path) -> None:
-    one = create("table", {"path": saved(tmp_path, frame()), "target": "label"}).identity()
-    moved = create("table", {"path": saved(tmp_path, frame(), "moved.csv"), "target": "label"}).identity()
-    changed = create("table", {"path": saved(tmp_path, frame(61), "more.csv"), "target": "label"}).identity()
-    assert one == moved
-    assert one != changed
-
-
-@pytest.mark.parametrize(
-    ("change", "parameters", "sentence"),
-    [
-        ({}, {"target": "lable"}, "did you mean 'label'"),
-        ({}, {"target": "label", "numeric": ("amont",)}, "did you mean 'amount'"),
-        ({}, {"target": "label", "group": "whom"}, "did you mean 'who'"),
-        ({}, {"target": "label", "task_name": "regression"}, "must hold numbers for a regression"),
-        ({}, {"target": "label", "numeric": ("label",)}, "is the target and cannot be named under numeric"),
-        ({}, {"target": "label", "group": "who", "time": "when"}, "give group or time, not both"),
-        ({"amount": 1.0}, {"target": "label"}, "column 'amount' is constant"),
-        ({"label": ["no"] * 59 + ["yes"]}, {"target": "label"}, "class 'yes' of 'label' has 1 row"),
-        ({"label": [None] * 2 + ["yes", "no"] * 29}, {"target": "label"}, "has 2 missing values"),
-    ],
-)
-def test_tables_that_cannot_work_are_refused(tmp_path: Path, change: dict, parameters: dict, sentence: str) -> None:
-    path = saved(tmp_path, frame().assign(**change))
-    with pytest.raises(UsageError) as caught:
-        create("table", {"path": path, **parameters})
-    assert sentence in str(caught.value)
-
-
-def test_a_missing_file_is_named() -> None:
-    with pytest.raises(UsageError, match=r"no such file: 'nowhere.csv'"):
-        create("table", {"path": "nowhere.csv", "target": "label"})

@@ -21,12 +21,12 @@ SIDE = 100.0
 LARGE_AMOUNT = 220.0
 TERMINALS_A_DAY, TERMINAL_DAYS = 2.0, 28
 CUSTOMERS_A_DAY, CUSTOMER_DAYS = 3.0, 14
-MULTIPLIER = 5.0
+MULTIPLIER, HIT_SHARE = 5.0, 1 / 3  # of a compromised customer's transactions
 WINDOWS = (1, 7, 30)  # days
 DELAY = 7.0  # days until a label is known
 WARM_UP = 37.0  # days until every window is full: the longest plus the delay
 TEST_DAYS = 30.0
-EXPECTED_RATE = 0.0084  # of all transactions, at fraud_rate 1
+LARGE_SHARE = 0.0006  # of transactions above LARGE_AMOUNT before any are multiplied: Normal(m, m/2), m ~ U(5, 100)
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,10 @@ class Fraud(Dataset):
             require(getattr(self, name) >= 10, f"{name} must be at least 10, got {getattr(self, name)}")
         least = int(WARM_UP + self.gap + TEST_DAYS + 10)
         require(self.days >= least, f"days must be at least {least} (warm-up, training, gap, test), got {self.days}")
-        require(self.fraud_rate > 0, f"fraud_rate must be above 0, got {self.fraud_rate}")
+        require(0 < self.fraud_rate <= 100, f"fraud_rate must be above 0 and at most 100, got {self.fraud_rate}")
         require(0 <= self.label_noise < 0.5, f"label_noise must be at least 0 and below 0.5, got {self.label_noise}")
-        per_day = 1.8 * self.customers  # a little under the expected rate, so that the draw below succeeds
+        # 1.94 a day and customer are expected; four standard errors less, so that every world has enough.
+        per_day = self.customers * (1.94 - 4.5 / self.customers**0.5)
         for name, span in (("rows", self.days - WARM_UP - self.gap - TEST_DAYS), ("test_rows", TEST_DAYS)):
             most = int(per_day * span)
             require(
@@ -90,7 +91,8 @@ class Fraud(Dataset):
 
     def class_counts(self) -> tuple[int, ...]:
         """Return the expected rows of each class; the real numbers vary from world to world."""
-        fraud = round(self.rows * EXPECTED_RATE * self.fraud_rate)
+        share = expected_share(self.fraud_rate)
+        fraud = round(self.rows * (share + self.label_noise * (1 - 2 * share)))
         return (self.rows - fraud, fraud)
 
     def make(self, seed: int, repeat: int) -> Data:
@@ -121,6 +123,13 @@ class Fraud(Dataset):
             test_time=world.time[tests],
             columns=tuple(Column(name) for name in FEATURES),
         )
+
+
+def expected_share(fraud_rate: float) -> float:
+    """Return the expected share of fraud once compromised terminals and customers come and go in equal numbers."""
+    terminal = 1 - (1 - TERMINALS_A_DAY * fraud_rate / REFERENCE_TERMINALS) ** TERMINAL_DAYS
+    customer = (1 - (1 - CUSTOMERS_A_DAY * fraud_rate / REFERENCE_CUSTOMERS) ** CUSTOMER_DAYS) * HIT_SHARE
+    return 1 - (1 - LARGE_SHARE) * (1 - terminal) * (1 - customer)
 
 
 FEATURES = (
@@ -205,7 +214,7 @@ def simulate(rng: "np.random.Generator", customers: int, days: int, fraud_rate: 
     scale = customers / REFERENCE_CUSTOMERS * fraud_rate
     fraud |= _compromised(rng, terminals, days, TERMINALS_A_DAY * scale, TERMINAL_DAYS)[terminal, day]
     victims = _compromised(rng, customers, days, CUSTOMERS_A_DAY * scale, CUSTOMER_DAYS)[customer, day]
-    hit = victims & (rng.random(len(customer)) < 1 / 3)
+    hit = victims & (rng.random(len(customer)) < HIT_SHARE)
     amount = np.where(hit, amount * MULTIPLIER, amount)
     fraud |= hit
 

@@ -14,11 +14,12 @@ def class_counts(profile: str, n_max: int, imbalance: float, classes: int) -> tu
     long-tailed: int(n_max * f^(-i/(C-1))); step: the first half keep n_max, the others get int(n_max / f).
     Raises ValueError for an unknown profile or a factor below 1.
     """
+    whole = 1e-9  # 98 * 49**-1 is 2, and 1.9999999999999998 in floating point
     require(profile in PROFILES, f"profile must be one of {', '.join(PROFILES)}, got '{profile}'")
     require(n_max >= 1, f"n_max must be at least 1, got {n_max}")
     require(imbalance >= 1, f"imbalance is the largest class over the smallest, so at least 1; got {imbalance:g}")
     if profile == "balanced":
         return (n_max,) * classes
     if profile == "step":
-        return (n_max,) * (classes // 2) + (int(n_max / imbalance),) * (classes - classes // 2)
-    return tuple(int(n_max * imbalance ** (-index / (classes - 1))) for index in range(classes))
+        return (n_max,) * (classes // 2) + (int(n_max / imbalance + whole),) * (classes - classes // 2)
+    return tuple(int(n_max * imbalance ** (-index / (classes - 1)) + whole) for index in range(classes))

@@ -17,10 +17,13 @@ class Sine(Dataset):
 
     Each series is a sum of 1 to 3 sines (amplitude ~ U(0.5, 1.5), period ~ period * 2^U(-1, 1) points, any phase)
     plus a linear trend of up to +-1 over the series and Gaussian noise. Windows start every ``stride`` points.
-    Errors are in units of the noise's standard deviation. Test windows come from series of their own.
+    Errors are in units of the noise's standard deviation (of 1 where there is none). Test windows come from series
+    of their own.
 
-    The public PyTorch example (100 series of 1,000 points, period scale 20) is
-    ``set: {series: 100, points: 1000, period: 20, noise: 0.01}``.
+    With ``phase_only`` a series is one sine of amplitude 1 and exactly that period, without trend: only phases
+    differ. The public PyTorch example (100 series sin(t/20 + phase) of 1,000 points, without noise) is
+    ``set: {series: 100, points: 1000, period: 125.66, phase_only: true, noise: 0}``; its period scale of 20 points a
+    radian is 40 pi points a turn.
     """
 
     name: ClassVar[str] = "sine"
@@ -38,6 +41,7 @@ class Sine(Dataset):
     stride: int = 2
     period: float = 20.0
     noise: float = 0.2
+    phase_only: bool = False
 
     def __post_init__(self) -> None:
         """Check sizes and noise."""
@@ -46,7 +50,7 @@ class Sine(Dataset):
         least = self.length + self.horizon
         require(self.points >= least, f"points must be at least length + horizon = {least}, got {self.points}")
         require(self.period > 0, f"period must be above 0 points, got {self.period}")
-        require(self.noise > 0, f"noise must be above 0, got {self.noise}")
+        require(self.noise >= 0, f"noise must be at least 0, got {self.noise}")
 
     @property
     def task(self) -> Task:
@@ -70,18 +74,28 @@ class Sine(Dataset):
     def class_counts(self) -> None:
         """Return None: a regression has no classes."""
 
+    def identity(self) -> dict[str, object]:
+        """Return name, revision and parameters; ``phase_only`` only where it is set, so that older keys still hold."""
+        described = super().identity()
+        return {name: value for name, value in described.items() if name != "phase_only" or value}
+
     def make(self, seed: int, repeat: int) -> Data:
         """Return windows of fresh series."""
         rng = numpy_stream("world", seed, self.name, repeat)
         inputs, targets, groups = self._windows(self._draw(rng, self.series))
         test_inputs, test_targets, test_groups = self._windows(self._draw(rng, self.test_series))
-        return Data(inputs, targets, test_inputs, test_targets, groups=groups, test_groups=test_groups, unit=self.noise)
+        return Data(
+            inputs, targets, test_inputs, test_targets, groups=groups, test_groups=test_groups, unit=self.noise or 1.0
+        )
 
     def _draw(self, rng: "np.random.Generator", series: int) -> "np.ndarray":
         """Return series float32 [S, points]."""
         import numpy as np
 
         time = np.arange(self.points)
+        if self.phase_only:
+            turn = 2 * np.pi * (time / self.period + rng.uniform(0, 1, (series, 1)))
+            return (np.sin(turn) + rng.normal(0, self.noise, turn.shape)).astype(np.float32)
         count = rng.integers(1, 4, (series, 1))
         used = np.arange(3)[None, :] < count
         amplitude = rng.uniform(0.5, 1.5, (series, 3)) * used

@@ -17,13 +17,13 @@ CLASSES = ("normal", "spike", "dropout", "frequency-change", "phase-jump", "ampl
 class SineEvents(Dataset):
     """Windows [N, length, 1]: a sine of random amplitude, period and phase, plus noise, with at most one event.
 
-    spike             one to two points moved by 1.5 to 3 amplitudes
+    spike             one to two points moved by 1.5 to 3, where amplitudes are 0.7 to 1.3
     dropout           a fifth to two fifths of the window held at the value where it begins
     frequency-change  the frequency is multiplied (or divided) by 1.5 to 2.5 from some point on
     phase-jump        the phase jumps by a third to two thirds of a turn
     amplitude-drift   the amplitude grows (or shrinks) linearly by a factor of 2 to 3 over the window
     ``normal`` is the share of normal windows; events fall geometrically towards ``rarest``, scaled to the rest.
-    ``noise`` is in amplitudes and sets the difficulty. Class counts are exact, by largest remainder.
+    ``noise`` is in units of the mean amplitude and sets the difficulty. Class counts are exact, by largest remainder.
     """
 
     name: ClassVar[str] = "sine-events"
