@@ -10,6 +10,7 @@ import queue
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
@@ -31,6 +32,15 @@ def inline(jobs: Sequence[Job]) -> Iterator[tuple[Job, Part]]:
     """Run jobs one after the other in this process, for tests and debuggers."""
     for job in jobs:
         yield job, run_job(job)
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A job that was handed out, and the worker it was meant for."""
+
+    job: Job
+    future: "Future"
+    place: str
 
 
 @contextlib.contextmanager
@@ -129,25 +139,37 @@ def _on(cluster: Any, jobs: Sequence[Job]) -> Iterator[tuple[Job, Part]]:
     with Client(cluster, timeout=CONNECT_SECONDS, set_as_default=False) as client:
         started: dict[str, tuple[str, float]] = {}
         client.subscribe_topic(_TOPIC, lambda event: _note(started, event))
-        workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
         waiting = list(reversed(jobs))
         finished: queue.SimpleQueue[Future] = queue.SimpleQueue()
-        running: dict[str, tuple[Job, Future]] = {}
+        running: dict[str, _Running] = {}
         try:
             while waiting or running:
-                while waiting and len(running) < workers * _AHEAD:
+                while waiting and (place := _free_worker(client, running)) is not None:
                     job = waiting.pop()
-                    future = client.submit(_remote_job, job, key=job.part, pure=False)
+                    # Dask may put two jobs of unknown length on one worker while another idles, so a place is named.
+                    future = client.submit(
+                        _remote_job, job, key=job.part, pure=False, workers=[place], allow_other_workers=True
+                    )
                     future.add_done_callback(finished.put)
-                    running[job.part] = job, future
+                    running[job.part] = _Running(job, future, place)
                 with contextlib.suppress(queue.Empty):
                     future = finished.get(timeout=1.0)
                     if future.key in running:
-                        job, _ = running.pop(future.key)
+                        job = running.pop(future.key).job
                         yield job, _result(job, future)
                 yield from _hung(client, running, started)
         finally:
-            client.cancel([future for _, future in running.values()])
+            client.cancel([one.future for one in running.values()])
+
+
+def _free_worker(client: "Client", running: "dict[str, _Running]") -> str | None:
+    """Return the worker with the fewest jobs, or None where all have enough to do (or there is none just now)."""
+    load = dict.fromkeys(client.scheduler_info(n_workers=-1)["workers"], 0)
+    for one in running.values():
+        if one.place in load:
+            load[one.place] += 1
+    place = min(load, key=lambda address: load[address], default=None)
+    return place if place is not None and load[place] < _AHEAD else None
 
 
 def _note(started: dict[str, tuple[str, float]], event: tuple[Any, Any]) -> None:
@@ -171,10 +193,11 @@ def _result(job: Job, future: "Future") -> Part:
 
 
 def _hung(
-    client: "Client", running: "dict[str, tuple[Job, Future]]", started: dict[str, tuple[str, float]]
+    client: "Client", running: "dict[str, _Running]", started: dict[str, tuple[str, float]]
 ) -> Iterator[tuple[Job, Part]]:
     """Give up jobs that run past twice their limit (in a sampler, say) and restart their workers."""
-    for part, (job, future) in list(running.items()):
+    for part, one in list(running.items()):
+        job, future = one.job, one.future
         if job.limit is None or part not in started or future.done():
             continue
         worker, since = started[part]
