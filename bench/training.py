@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from bench.networks.layers import Network
 from bench.preparation import Prepared
+from bench.process import denormals_flushed
 from bench.recipe import Recipe
 from bench.stages.context import Context
 
@@ -79,6 +80,7 @@ class Rows:
         return self.values.index_select(0, flat).view(*index.shape, *self.values.shape[1:])
 
 
+@denormals_flushed()
 def fit(recipe: Recipe, trials: Sequence[Prepared], outputs: int, steps: int, deadline: float | None = None) -> Fit:
     """Train T trials of one recipe for at most ``steps`` optimizer steps each.
 
@@ -187,6 +189,7 @@ def _updater(recipe: Recipe, network: Network, steps: int) -> Callable[[int], No
     return update
 
 
+@denormals_flushed()
 @torch.no_grad()
 def predict(network: Network, inputs: Sequence[np.ndarray], device: torch.device | None = None) -> list[np.ndarray]:
     """Return each trial's outputs float32 [N_t, C] for its own rows, in evaluation mode."""

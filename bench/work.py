@@ -15,7 +15,7 @@ from bench import training
 from bench.datasets.base import Data, Dataset
 from bench.keys import Streams, digest
 from bench.preparation import Prepared, prepare
-from bench.process import machine, settle_process, settle_thread
+from bench.process import machine, settle_process
 from bench.recipe import Recipe
 from bench.scoring import PARTS, Outcome, relative, score_rule, score_values
 from bench.splits import Split, split
@@ -75,7 +75,6 @@ class Part:
 def run_job(job: Job) -> Part:
     """Train and score the trials of one job; whatever goes wrong with a trial becomes its record."""
     settle_process()
-    settle_thread()
     deadline = None if job.limit is None else time.monotonic() + job.limit
     part = Part.empty()
     ready: list[_Ready] = []

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 
 from bench import training
 from bench.networks.specs import Gru, Lstm, Mlp, NetworkSpec, Rnn
+from bench.process import denormals_flushed
 from bench.stages.optimizers import AdamW
 from bench.stages.schedules import Cosine
 from bench.stages.stopping import EarlyStopping
@@ -165,3 +167,19 @@ def test_evaluation_does_not_depend_on_what_is_evaluated_beside_it() -> None:
         np.testing.assert_array_equal(
             training.predict(network, [rows[start : start + 10]])[0], whole[start : start + 10]
         )
+
+
+def test_denormals_are_flushed_while_training_and_nowhere_else() -> None:
+    def halved() -> float:
+        return sys.float_info.min * float("0.5")
+
+    with denormals_flushed():
+        with denormals_flushed():
+            assert halved() == 0
+        assert halved() == 0
+    assert halved() > 0
+    dataset = tiny.DATASETS["table"]
+    recipe = tiny.baseline(dataset)
+    trials = [tiny.prepared(dataset, recipe, 0)]
+    training.predict(training.fit(recipe, trials, 3, 2).network, [trials[0].inputs])
+    assert halved() > 0
