@@ -47,12 +47,25 @@ def settle_process() -> None:
 
     os.environ.setdefault("MKL_CBWR", "AVX2,STRICT")
     torch.set_num_threads(1)
-    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
-        mallopt = ctypes.CDLL(None).mallopt
+    glibc = _glibc()
+    if glibc is not None:
         trim_threshold, mmap_threshold = -1, -3
-        mallopt(mmap_threshold, 1 << 25)  # the most that glibc takes
-        mallopt(trim_threshold, (1 << 31) - 1)
+        glibc.mallopt(mmap_threshold, 1 << 25)  # the most that glibc takes
+        glibc.mallopt(trim_threshold, (1 << 31) - 1)
     _first_step()
+
+
+def release_memory() -> None:
+    """Hand freed memory back to the system; between stacks, what one kept would lie beside what the next one needs."""
+    glibc = _glibc()
+    if glibc is not None:
+        glibc.malloc_trim(0)
+
+
+@functools.cache
+def _glibc() -> ctypes.CDLL | None:
+    """Return the C library where it is glibc."""
+    return ctypes.CDLL(None) if sys.platform == "linux" and platform.libc_ver()[0] == "glibc" else None
 
 
 def _first_step() -> None:

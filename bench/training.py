@@ -22,7 +22,7 @@ REVISION = 1
 VALIDATIONS = 10  # at most, in one training
 VALIDATION_SHARE = 0.15  # of the training's work, at most
 CURVE_ROWS = 1024  # training rows on which the learning curve is measured
-CHUNK = 1024  # rows per evaluation batch: fixed, so that results do not depend on what else is evaluated
+CHUNK = 256  # rows per evaluation batch: what a stack makes of them fits into a cache
 BLOCK = 64  # steps whose batches are drawn at once
 
 

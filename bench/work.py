@@ -15,7 +15,7 @@ from bench import training
 from bench.datasets.base import Data, Dataset
 from bench.keys import Streams, digest
 from bench.preparation import Prepared, prepare
-from bench.process import machine, settle_process
+from bench.process import machine, release_memory, settle_process
 from bench.recipe import Recipe
 from bench.scoring import PARTS, Outcome, relative, score_rule, score_values
 from bench.splits import Split, split
@@ -75,6 +75,14 @@ class Part:
 def run_job(job: Job) -> Part:
     """Train and score the trials of one job; whatever goes wrong with a trial becomes its record."""
     settle_process()
+    try:
+        return _run_stacks(job)
+    finally:
+        release_memory()
+
+
+def _run_stacks(job: Job) -> Part:
+    """Prepare the trials of a job, and train and score those of equal steps side by side."""
     deadline = None if job.limit is None else time.monotonic() + job.limit
     part = Part.empty()
     ready: list[_Ready] = []
