@@ -5,12 +5,23 @@ noise is drawn when the caller says ``training=True`` and never otherwise.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from bench.stages.context import Context
+
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "relu": functional.relu,
+    "tanh": torch.tanh,
+    "gelu": functional.gelu,
+    "silu": functional.silu,
+    "elu": functional.elu,
+    "leaky-relu": functional.leaky_relu,
+    "sigmoid": torch.sigmoid,
+}
 
 
 class Network(nn.Module):

@@ -1,26 +1,15 @@
 """The fully connected network, many trials side by side."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 from torch import nn
-from torch.nn import functional
 
-from bench.networks.layers import Network, StackedLinear, drop
+from bench.networks.layers import ACTIVATIONS, Network, StackedLinear, drop
 from bench.networks.specs import Mlp
 from bench.stages.context import Context
-
-ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "relu": functional.relu,
-    "tanh": torch.tanh,
-    "gelu": functional.gelu,
-    "silu": functional.silu,
-    "elu": functional.elu,
-    "leaky-relu": functional.leaky_relu,
-    "sigmoid": torch.sigmoid,
-}
 
 
 class MlpNetwork(Network):

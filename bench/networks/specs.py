@@ -38,7 +38,8 @@ class NetworkSpec(Stage):
         raise NotImplementedError
 
 
-def _check_dropout(dropout: float) -> None:
+def check_dropout(dropout: float) -> None:
+    """Raise ValueError unless dropout is a probability below 1."""
     require(0 <= dropout < 1, f"dropout must be at least 0 and below 1, got {dropout}")
 
 
@@ -62,7 +63,7 @@ class Mlp(NetworkSpec):
         require(
             self.activation in ACTIVATIONS, f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation}"
         )
-        _check_dropout(self.dropout)
+        check_dropout(self.dropout)
 
     def build(self, shape: Sequence[int], context: "Context") -> "Network":
         """Return the stacked network."""
@@ -95,7 +96,7 @@ class Recurrent(NetworkSpec):
         require(self.units >= 1, f"units must be at least 1, got {self.units}")
         require(self.layers >= 1, f"layers must be at least 1, got {self.layers}")
         require(self.pool in ("last", "max", "mean"), f"pool must be one of last, max, mean, got '{self.pool}'")
-        _check_dropout(self.dropout)
+        check_dropout(self.dropout)
 
     def flops(self, shape: Sequence[int], outputs: int) -> float:
         """Return the cost of the matrix products over all time steps."""
