@@ -16,7 +16,8 @@ from bench.stages.preprocessing import Fitted
 class Prepared:
     """What one trial trains on.
 
-    inputs, targets    training rows after scaling and resampling, float32 [N, ...] and int64 [N] or float32 [N, K]
+    inputs, targets    training rows after scaling and resampling, float32 [N, ...] (images: uint8, scaled as they
+                       enter the network) and int64 [N] or float32 [N, K]
     own_*              the same before resampling: the rows that training scores are measured on
     validation_*       the only rows that stopping and decisions may look at
     validation_prior   class shares of the validation rows; target_prior those that the test rows stand for

@@ -17,7 +17,6 @@ from bench.store import Store
 from bench.work import Job, Part, Place
 
 STACK = 20  # trials that train side by side: from 8 on, more bring next to nothing
-ALONE = 5  # trials of a network that does not stack, per job
 
 
 class Observer(Protocol):
@@ -53,7 +52,7 @@ def missing_jobs(plan: Plan, statuses: dict[str, str], first: int, retry: bool, 
     jobs: list[Job] = []
     for training in plan.trainings:
         places = [Place(r, f, 0, key) for r, f, key in training.trials if statuses.get(key) not in final]
-        for stack in _even(places, STACK if training.recipe.network.stacks else ALONE):
+        for stack in _even(places, STACK if training.recipe.network.stacks else 1):
             number = first + len(jobs)
             jobs.append(
                 Job(

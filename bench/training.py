@@ -71,7 +71,8 @@ class Rows:
         """Put the arrays of T trials, [N_t, ...] each, end to end."""
         counts = [len(array) for array in arrays]
         starts = torch.tensor([0, *np.cumsum(counts)[:-1]], device=device)[:, None]
-        rows = np.ascontiguousarray(np.concatenate(arrays))  # gathering rows from columns is five times as slow
+        rows = np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
+        rows = np.require(rows, requirements=("C", "W"))  # gathering rows from columns is five times as slow
         return cls(torch.from_numpy(rows).to(device), starts, counts)
 
     def at(self, index: torch.Tensor) -> torch.Tensor:
@@ -119,6 +120,7 @@ def fit(recipe: Recipe, trials: Sequence[Prepared], outputs: int, steps: int, de
             inputs = change(inputs, targets)
         if soften is not None:
             targets = soften(targets)
+        inputs = network.entry(inputs)
         losses = loss_of(network(inputs, training=True), targets)  # [T]
         for penalty in penalties:
             losses = losses + penalty(weights)
@@ -137,6 +139,7 @@ def fit(recipe: Recipe, trials: Sequence[Prepared], outputs: int, steps: int, de
 def _context(trials: Sequence[Prepared], outputs: int, device: torch.device) -> Context:
     """Return what stages may know of the stack."""
     regression = trials[0].seen is None
+    pixels = [trial.scaling.pixels for trial in trials if trial.scaling.pixels is not None]
     return Context(
         inputs=[trial.inputs for trial in trials],
         targets=[trial.targets for trial in trials],
@@ -145,6 +148,7 @@ def _context(trials: Sequence[Prepared], outputs: int, device: torch.device) -> 
         regression=regression,
         streams=[trial.streams for trial in trials],
         device=device,
+        pixels=np.stack(pixels) if pixels else None,
     )
 
 
@@ -199,7 +203,7 @@ def predict(network: Network, inputs: Sequence[np.ndarray], device: torch.device
     parts = []
     for start in range(0, max(rows.counts), CHUNK):
         index = torch.arange(start, start + CHUNK, device=device)[None, :].minimum(counts - 1)
-        parts.append(network(rows.at(index)).cpu())
+        parts.append(network(network.entry(rows.at(index))).cpu())
     together = torch.cat(parts, 1).numpy()
     return [together[trial, :count] for trial, count in enumerate(rows.counts)]
 
@@ -286,21 +290,21 @@ class _Progress:
 
     @torch.no_grad()
     def _keep(self, which: np.ndarray, step: int) -> None:
-        """Copy the present weights of some trials."""
-        state = dict(self._network.named_parameters())
+        """Copy the present weights, and running statistics, of some trials."""
+        state = _state(self._network)
         if not self._kept:
             self._kept = {name: p.detach().clone() for name, p in state.items()}
         chosen = torch.from_numpy(which)
-        for name, parameter in state.items():
-            self._kept[name][chosen] = parameter[chosen]
+        for name, value in state.items():
+            self._kept[name][chosen] = value[chosen]
         self._kept_step[which] = step
 
     @torch.no_grad()
     def result(self, network: Network, seconds: float, evaluate_seconds: float) -> Fit:
         """Put the kept weights back and return what the training gave."""
-        for name, parameter in network.named_parameters():
+        for name, value in _state(network).items():
             if name in self._kept:
-                parameter.copy_(self._kept[name])
+                value.copy_(self._kept[name])
         if self._watch is None:
             self._kept_step = self._steps.copy()
         return Fit(
@@ -316,3 +320,8 @@ class _Progress:
             seconds=seconds,
             evaluate_seconds=evaluate_seconds,
         )
+
+
+def _state(network: Network) -> dict[str, torch.Tensor]:
+    """Return everything that training changes, [T, ...] each."""
+    return dict(network.named_parameters()) | dict(network.named_buffers())

@@ -22,7 +22,7 @@ from bench.splits import Split, split
 from bench.stages.decisions import Rule
 
 FAILURES = (ArithmeticError, AssertionError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
-_CACHE_BYTES = 500_000_000
+_CACHE_BYTES = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -85,17 +85,15 @@ def _run_stacks(job: Job) -> Part:
     """Prepare the trials of a job, and train and score those of equal steps side by side."""
     deadline = None if job.limit is None else time.monotonic() + job.limit
     part = Part.empty()
-    ready: list[_Ready] = []
-    for place in job.places:
-        try:
-            ready.append(_make_ready(job, place))
-        except FAILURES as error:
-            part.runs.append(_record(job, place, status="failed", reason=_sentence(error)))
-    width = len(ready) if job.recipe.network.stacks else 1
-    for steps in sorted({one.steps for one in ready}):
-        same = [one for one in ready if one.steps == steps]
-        for start in range(0, len(same), max(1, width)):
-            _train(job, same[start : start + width], steps, deadline, part)
+    for places in [job.places] if job.recipe.network.stacks else [(place,) for place in job.places]:
+        ready: list[_Ready] = []
+        for place in places:
+            try:
+                ready.append(_make_ready(job, place))
+            except FAILURES as error:
+                part.runs.append(_record(job, place, status="failed", reason=_sentence(error)))
+        for steps in sorted({one.steps for one in ready}):
+            _train(job, [one for one in ready if one.steps == steps], steps, deadline, part)
     return part
 
 
@@ -310,7 +308,7 @@ _cache: "OrderedDict[tuple[str, int, int], tuple[Data, str]]" = OrderedDict()
 
 
 def _cached(dataset: Dataset, seed: int, repeat: int) -> tuple[Data, str]:
-    """Return the arrays of one repeat and their fingerprint; recent ones stay in memory, up to half a gigabyte."""
+    """Return the arrays of one repeat and their fingerprint; recent ones stay in memory, up to ``_CACHE_BYTES``."""
     name = (digest(dataset.identity()), seed, repeat)
     if name not in _cache:
         data = dataset.make(seed, repeat)

@@ -36,7 +36,7 @@ def test_a_world_is_repeatable_and_another_repeat_or_seed_is_another(name: str) 
 def test_arrays_have_the_promised_types_and_counts(name: str) -> None:
     dataset = create(name, SMALL[name])
     data = dataset.make(1, 0)
-    assert data.inputs.dtype == np.float32
+    assert data.inputs.dtype == (np.uint8 if dataset.kind == "image" else np.float32)
     assert np.isfinite(data.inputs).all()
     assert data.test_inputs is not None
     assert data.test_inputs.shape[1:] == data.inputs.shape[1:]

@@ -31,7 +31,7 @@ CASES = [
 
 def _wild(inputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
     changed = inputs.copy()
-    changed[rows] = changed[rows] * 1000 + 7
+    changed[rows] = 255 - changed[rows] if inputs.dtype == np.uint8 else changed[rows] * 1000 + 7
     return changed
 
 

@@ -300,6 +300,20 @@ def test_smote_keeps_the_rows_and_adds_points_between_neighbours_of_a_class() ->
     assert (added <= own.max(0) + 1e-5).all()
 
 
+def test_smote_mixes_pixels_as_numbers_and_rounds_them() -> None:
+    labels = np.repeat([0, 1, 2], [30, 8, 12])
+    images = np.random.default_rng(0).integers(0, 256, (50, 1, 2, 3), dtype=np.uint8)
+    images[labels == 1] = np.random.default_rng(1).choice([100, 101, 250], (8, 1, 2, 3))
+    rows, targets = Smote(5, 1.0).resample(images, labels, seed=1)
+    assert rows.dtype == np.uint8
+    np.testing.assert_array_equal(rows[:50], images)
+    assert np.bincount(targets).tolist() == [30, 30, 30]
+    added = rows[50:][targets[50:] == 1]
+    assert added.min() >= 100
+    assert added.max() <= 250
+    assert not np.isin(added, [100, 101, 250]).all(), "some pixels lie between those of two neighbours"
+
+
 def test_smote_refuses_a_class_that_is_too_small_for_its_neighbours() -> None:
     with pytest.raises(ValueError, match="needs more than 5 training rows of every class it raises; class 1 has 5"):
         Smote(5).resample(np.zeros((45, 2), np.float32), np.repeat([0, 1], [40, 5]), seed=0)

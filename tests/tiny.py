@@ -62,16 +62,22 @@ class TinySeries(TinyTable):
 
 @dataclass(frozen=True)
 class TinyImages(TinyTable):
-    """Three classes of 2 x 3 images."""
+    """Three classes of 8 x 8 colour images, the rarer the brighter in one half."""
 
     name: ClassVar[str] = "tiny-images"
     kind = "image"
 
     def make(self, seed: int, repeat: int) -> Data:
         data = super().make(seed, repeat)
-        assert data.test_inputs is not None
-        inputs, tests = data.inputs.reshape(-1, 1, 2, 3), data.test_inputs.reshape(-1, 1, 2, 3)
+        assert data.test_targets is not None
+        rng = numpy_stream("pixels", seed, self.name, repeat)
+        inputs, tests = self._images(rng, data.targets), self._images(rng, data.test_targets)
         return dataclasses.replace(data, inputs=inputs, test_inputs=tests, columns=())
+
+    def _images(self, rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
+        images = rng.integers(0, 180, (len(labels), 3, 8, 8))
+        images[:, :, :4] += 25 * labels[:, None, None, None]
+        return images.astype(np.uint8)
 
 
 @dataclass(frozen=True)

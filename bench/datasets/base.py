@@ -27,7 +27,7 @@ class Column:
 class Data:
     """The arrays of one repeat.
 
-    inputs   float32 [N, F] for tables, [N, L, channels] for series, [N, channels, height, width] for images
+    inputs   float32 [N, F] for tables, [N, L, channels] for series; uint8 [N, channels, height, width] for images
     targets  int64 [N] for classification, float32 [N, K] for regression
     groups   int64 [N] or None: rows of one group are never split (series, customers)
     time     float64 [N] in days or None: folds are contiguous blocks of it

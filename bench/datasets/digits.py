@@ -20,7 +20,7 @@ _TEST_SEED = 0  # the test rows are the same in every suite
 
 @dataclass(frozen=True)
 class Digits(Dataset):
-    """Images [N, 1, 8, 8] with values 0 to 16. 500 fixed test images, 50 of each class; training rows by profile.
+    """Images [N, 1, 8, 8] in 17 shades, 0 to 240. 500 fixed test images, 50 of each class; training rows by profile.
 
     profile    long-tailed, step or balanced
     imbalance  largest class over smallest, at least 1
@@ -28,6 +28,7 @@ class Digits(Dataset):
     """
 
     name: ClassVar[str] = "digits"
+    revision: ClassVar[int] = 2
     summary: ClassVar[str] = "real images of handwritten digits, 8 x 8, made imbalanced; tested on balanced classes"
     source: ClassVar[str] = "Alpaydin and Kaynak 1998; sklearn.datasets.load_digits"
     kind = "image"
@@ -66,12 +67,12 @@ class Digits(Dataset):
 
 @functools.cache
 def _load() -> "tuple[np.ndarray, np.ndarray, list[np.ndarray], np.ndarray]":
-    """Return images float32 [1797, 1, 8, 8], labels, each class's pool of rows, and the fixed test rows."""
+    """Return images uint8 [1797, 1, 8, 8], labels, each class's pool of rows, and the fixed test rows."""
     import numpy as np
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
-    images, labels = bunch.images.astype(np.float32)[:, None], bunch.target.astype(np.int64)
+    images, labels = (bunch.images * 15).astype(np.uint8)[:, None], bunch.target.astype(np.int64)
     rng = np.random.default_rng(_TEST_SEED)
     orders = [rng.permutation(np.flatnonzero(labels == digit)) for digit in range(CLASSES)]
     test = np.sort(np.concatenate([order[:TEST_PER_CLASS] for order in orders]))

@@ -30,9 +30,19 @@ class Network(nn.Module):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self._context = context
+        if context.pixels is not None:
+            pixels = torch.from_numpy(context.pixels).to(context.device)[:, :, None, :, None, None]
+            self.register_buffer("pixel_mean", pixels[:, 0])
+            self.register_buffer("pixel_deviation", pixels[:, 1])
+
+    def entry(self, x: torch.Tensor) -> torch.Tensor:
+        """Return inputs as floats: pixels uint8 [T, B, channels, H, W] standardised, everything else as it is."""
+        if x.dtype != torch.uint8:
+            return x
+        return x.float().sub_(self.get_buffer("pixel_mean")).div_(self.get_buffer("pixel_deviation"))
 
     def forward(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
-        """Return outputs [T, B, C] for inputs [T, B, ...]."""
+        """Return outputs [T, B, C] for the entry's inputs [T, B, ...]."""
         raise NotImplementedError
 
     def solve(self, inputs: Sequence[torch.Tensor], targets: Sequence[torch.Tensor]) -> None:

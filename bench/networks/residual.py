@@ -32,6 +32,8 @@ class _Convolution(nn.Module):
         self.weight = nn.Parameter(weight.detach()[0].contiguous(memory_format=torch.channels_last)[None])
         self.bias = nn.Parameter(torch.zeros(1, outputs, device=weight.device))
         self._side, self._stride, self._normalised = side, stride, normalised
+        self.mean: torch.Tensor
+        self.variance: torch.Tensor
         if normalised:
             self.gain = nn.Parameter(torch.ones(1, outputs, device=weight.device))
             self.register_buffer("mean", torch.zeros(1, outputs, device=weight.device))
@@ -107,7 +109,7 @@ class ResidualNetwork(Network):
         y = self.activate(self.stem(y, training))
         for block in self.blocks:
             y = block(y, self, training)
-        # Over a view with the channels last: the gradient of a mean over (2, 3) lies channels first, and is slow to use.
+        # Over a view with the channels last: the gradient of a mean over (2, 3) lies channels first, which is slow.
         pooled = y.permute(0, 2, 3, 1).flatten(1, 2).mean(1, dtype=torch.float32)
         return self.head(self.thin(pooled, training)[None])
 

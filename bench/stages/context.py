@@ -20,6 +20,7 @@ class Context:
     inputs, targets  each trial's own training rows: lists of T arrays, [N_t, ...] and [N_t] or [N_t, K]
     seen             class shares float64 [T, C] that reach the loss (after resampling and batch sampling)
     outputs          C for classification, K for regression
+    pixels           mean and standard deviation of each channel of images, float32 [T, 2, channels]; else None
     """
 
     inputs: "list[np.ndarray]"
@@ -29,6 +30,7 @@ class Context:
     regression: bool
     streams: list[Streams]
     device: "torch.device"
+    pixels: "np.ndarray | None" = None
     _generators: "dict[str, list[torch.Generator]]" = field(default_factory=dict)
 
     @property

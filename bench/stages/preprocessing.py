@@ -15,35 +15,44 @@ Transform = Callable[["np.ndarray"], "np.ndarray"]
 
 @dataclass(frozen=True)
 class Fitted:
-    """What was learned from training rows: maps for inputs, for targets, and back from predictions to targets."""
+    """What was learned from training rows: maps for inputs, for targets, and back from predictions to targets.
+
+    pixels: mean and standard deviation per channel, float32 [2, channels], for images, which stay bytes until they
+    have been augmented; the network's entry applies them. None for everything else.
+    """
 
     inputs: Transform
     targets: Transform
     restore: Transform
+    pixels: "np.ndarray | None" = None
 
 
 @dataclass(frozen=True)
 class Standardise(Stage):
     """Zero mean and unit variance; categories of a table one-hot; missing numbers become the median.
 
-    A table is scaled per column, series and images per channel. Regression targets are scaled as well: those of a
-    series with the series' own numbers (they are further points of it), those of a table by their own.
+    A table is scaled per column, series per channel, the pixels (uint8) of images per channel. Regression targets are
+    scaled as well: those of a series with the series' own numbers (they are further points of it), those of a table by
+    their own.
     """
 
     kind: ClassVar[str] = "standardise"
 
     def fit(self, inputs: "np.ndarray", targets: "np.ndarray", columns: Sequence[Column], regression: bool) -> Fitted:
         """Fit on training rows: inputs [N, ...], targets [N] or [N, K]."""
+        pixels = None
+        centre, scale = _centre_and_scale(targets) if regression else (0.0, 1.0)
         if inputs.ndim == 2:
             transform = _fit_table(inputs, columns)
-            centre, scale = _centre_and_scale(targets) if regression else (0.0, 1.0)
+        elif inputs.ndim == 4:
+            transform, pixels = _unchanged, _fit_pixels(inputs)
         else:
-            centre, scale = _centre_and_scale(inputs, channel_axis=1 if inputs.ndim == 4 else 2)
-            transform = _scaler(centre, scale)
-            centre, scale = (float(centre.ravel()[0]), float(scale.ravel()[0])) if regression else (0.0, 1.0)
+            all_points = _centre_and_scale(inputs, axes=(0, 1))
+            transform = _scaler(*all_points)
+            centre, scale = (float(one.ravel()[0]) for one in all_points)
         if not regression:
-            return Fitted(transform, _unchanged, _unchanged)
-        return Fitted(transform, _scaler(centre, scale), lambda predicted: predicted * scale + centre)
+            return Fitted(transform, _unchanged, _unchanged, pixels)
+        return Fitted(transform, _scaler(centre, scale), lambda predicted: predicted * scale + centre, pixels)
 
 
 def _unchanged(array: "np.ndarray") -> "np.ndarray":
@@ -55,14 +64,29 @@ def _scaler(centre: "np.ndarray | float", scale: "np.ndarray | float") -> Transf
     return lambda array: ((array - centre) / scale).astype("float32")
 
 
-def _centre_and_scale(array: "np.ndarray", channel_axis: int | None = None) -> tuple["np.ndarray", "np.ndarray"]:
-    """Return mean and standard deviation per column (or per channel), with 1 in place of a zero deviation."""
+def _centre_and_scale(array: "np.ndarray", axes: int | tuple[int, ...] = 0) -> tuple["np.ndarray", "np.ndarray"]:
+    """Return mean and standard deviation over some axes, with 1 in place of a zero deviation."""
     import numpy as np
 
-    axes = 0 if channel_axis is None else tuple(axis for axis in range(array.ndim) if axis != channel_axis)
     centre = array.mean(axis=axes, keepdims=True, dtype=np.float64)
     scale = array.std(axis=axes, keepdims=True, dtype=np.float64)
     return centre, np.where(scale == 0, 1.0, scale)
+
+
+def _fit_pixels(images: "np.ndarray") -> "np.ndarray":
+    """Return mean and standard deviation float32 [2, channels] of images uint8 [N, channels, height, width].
+
+    From how often each of the 256 values occurs, so that no image becomes an array of floats.
+    """
+    import numpy as np
+
+    fitted = []
+    for channel in range(images.shape[1]):
+        share = np.bincount(images[:, channel].ravel(), minlength=256) / images[:, channel].size
+        mean = share @ np.arange(256)
+        deviation = float(np.sqrt(share @ (np.arange(256) - mean) ** 2))
+        fitted.append((mean, deviation or 1.0))
+    return np.array(fitted, dtype=np.float32).T
 
 
 def _fit_table(inputs: "np.ndarray", columns: Sequence[Column]) -> Transform:

@@ -1,7 +1,7 @@
 """Slot ``resample``: training rows -> training rows, by imbalanced-learn. Sees training rows only.
 
-n_c are the training rows per class, n_min and n_max the smallest and largest. Inputs of more than two dimensions
-are flattened for the sampler and folded back.
+n_c are the training rows per class, n_min and n_max the smallest and largest. Images and series are flattened for
+samplers that measure distances.
 """
 
 from dataclasses import dataclass
@@ -15,25 +15,39 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Resample(Stage):
-    """Base of the samplers: subclasses say how many rows each class gets and which samplers bring it there."""
+    """Base of the samplers."""
 
     def resample(self, inputs: "np.ndarray", labels: "np.ndarray", seed: int) -> tuple["np.ndarray", "np.ndarray"]:
         """Return resampled (inputs [M, ...], labels [M]) from training rows (inputs [N, ...], labels [N]).
 
         Raises ValueError where the sampler cannot work on these rows.
         """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Selection(Resample):
+    """Base of the samplers that only choose rows: imbalanced-learn is given their numbers, which images fit into."""
+
+    def resample(self, inputs: "np.ndarray", labels: "np.ndarray", seed: int) -> tuple["np.ndarray", "np.ndarray"]:
+        """Return the chosen rows, some perhaps several times."""
         import numpy as np
 
-        values, sizes = np.unique(labels, return_counts=True)
-        counts = dict(zip(values.tolist(), sizes.tolist(), strict=True))
-        flat = inputs.reshape(len(inputs), -1)
-        for sampler in self.samplers(counts, seed % 2**32):
-            flat, labels = sampler.fit_resample(flat, labels)
-        return flat.reshape(len(flat), *inputs.shape[1:]).astype(inputs.dtype, copy=False), labels
+        rows, chosen = np.arange(len(labels))[:, None], labels
+        for sampler in self.samplers(_counts(labels), seed % 2**32):
+            rows, chosen = sampler.fit_resample(rows, chosen)
+        return inputs[rows[:, 0]], chosen
 
     def samplers(self, counts: dict[int, int], seed: int) -> list[Any]:
         """Return the imbalanced-learn samplers to apply in turn."""
         raise NotImplementedError
+
+
+def _counts(labels: "np.ndarray") -> dict[int, int]:
+    import numpy as np
+
+    values, sizes = np.unique(labels, return_counts=True)
+    return dict(zip(values.tolist(), sizes.tolist(), strict=True))
 
 
 def _under(counts: dict[int, int], limit: int, seed: int) -> Any:
@@ -51,7 +65,7 @@ def _over(counts: dict[int, int], limit: int, seed: int) -> Any:
 
 
 @dataclass(frozen=True)
-class UnderSample(Resample):
+class UnderSample(Selection):
     """Random under-sampling: every class larger than n_min / ratio is cut to that, without replacement.
 
     ratio: smallest over largest class afterwards, in (0, 1]; 1 cuts every class to the smallest.
@@ -70,7 +84,7 @@ class UnderSample(Resample):
 
 
 @dataclass(frozen=True)
-class OverSample(Resample):
+class OverSample(Selection):
     """Random over-sampling: every class smaller than ratio * n_max is raised to that by repeating rows.
 
     ratio: smallest over largest class afterwards, in (0, 1]; 1 raises every class to the largest.
@@ -89,7 +103,7 @@ class OverSample(Resample):
 
 
 @dataclass(frozen=True)
-class UnderOverSample(Resample):
+class UnderOverSample(Selection):
     """Both: every class is brought to n_min^(1-position) * n_max^position rows.
 
     position: 0 under-samples to the smallest class, 1 over-samples to the largest, 0.5 meets half-way (ratios).
@@ -127,16 +141,40 @@ class Smote(Resample):
         require(self.neighbours >= 1, f"neighbours must be at least 1, got {self.neighbours}")
         require(0 < self.ratio <= 1, f"ratio must be above 0 and at most 1, got {self.ratio}")
 
-    def samplers(self, counts: dict[int, int], seed: int) -> list[Any]:
-        """Return imbalanced-learn's SMOTE; raise ValueError for a class that is too small for it."""
+    def resample(self, inputs: "np.ndarray", labels: "np.ndarray", seed: int) -> tuple["np.ndarray", "np.ndarray"]:
+        """Return the rows, and after them the new ones. Raises ValueError for a class that is too small.
+
+        Class by class, so that of images only the new ones of one class are ever floats. A class's neighbours are of
+        the class, so imbalanced-learn is given its rows alone, beside one other because it wants two classes.
+        """
+        import numpy as np
         from imblearn.over_sampling import SMOTE
 
+        counts = _counts(labels)
         limit = round(max(counts.values()) * self.ratio)
-        wanted = {label: limit for label, count in counts.items() if count < limit}
-        for label in wanted:
-            if counts[label] <= self.neighbours:
+        all_inputs, all_labels = [inputs], [labels]
+        for label, count in counts.items():
+            if count >= limit:
+                continue
+            if count <= self.neighbours:
                 raise ValueError(
                     f"SMOTE with {self.neighbours} neighbours needs more than {self.neighbours} training rows "
-                    f"of every class it raises; class {label} has {counts[label]}"
+                    f"of every class it raises; class {label} has {count}"
                 )
-        return [SMOTE(sampling_strategy=wanted, k_neighbors=self.neighbours, random_state=seed)]
+            own = np.flatnonzero(labels == label)
+            rows = np.append(own, np.flatnonzero(labels != label)[0])
+            flat = inputs[rows].reshape(len(rows), -1).astype(np.float32)
+            sampler = SMOTE(sampling_strategy={label: limit}, k_neighbors=self.neighbours, random_state=seed % 2**32)
+            new = sampler.fit_resample(flat, labels[rows])[0][len(rows) :]
+            all_inputs.append(_like(inputs, new).reshape(len(new), *inputs.shape[1:]))
+            all_labels.append(np.full(len(new), label, dtype=labels.dtype))
+        return np.concatenate(all_inputs), np.concatenate(all_labels)
+
+
+def _like(inputs: "np.ndarray", new: "np.ndarray") -> "np.ndarray":
+    """Return new rows in the type of the old ones: pixels are rounded."""
+    import numpy as np
+
+    if inputs.dtype == np.uint8:
+        new = np.rint(new).clip(0, 255)
+    return new.astype(inputs.dtype, copy=False)
