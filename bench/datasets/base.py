@@ -70,6 +70,7 @@ class Dataset:
     prior     the class shares that the test rows stand for: 'training' shares or 'uniform'
     division  how folds are cut: 'stratified', 'group' or 'time'
     gap       days dropped from training on both sides of a validation block (division 'time')
+    mirrors   an image and its mirror image show the same class
     metric    the ranking metric unless the suite says otherwise
     """
 
@@ -81,6 +82,7 @@ class Dataset:
     repeats: ClassVar[Literal["independent", "fixed"]]
     prior: ClassVar[Literal["training", "uniform"]] = "training"
     gap: ClassVar[float] = 0.0
+    mirrors: ClassVar[bool] = False
     smoke: ClassVar[dict[str, object]] = {}
 
     @property
@@ -119,6 +121,13 @@ class Dataset:
 
         parameters = {f.name: canonical(getattr(self, f.name)) for f in dataclasses.fields(self)}
         return {"name": self.name, "revision": self.revision, **parameters}
+
+    def absent(self) -> str:
+        """Return why the data are not on this machine, and what would bring them; empty where they are."""
+        return ""
+
+    def obtain(self) -> None:
+        """Bring absent data to this machine where that is possible; raise UsageError where it is not."""
 
     def make(self, seed: int, repeat: int) -> Data:
         """Return the arrays of one repeat; the same seed and repeat give the same bytes."""

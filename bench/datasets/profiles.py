@@ -23,3 +23,15 @@ def class_counts(profile: str, n_max: int, imbalance: float, classes: int) -> tu
     if profile == "step":
         return (n_max,) * (classes // 2) + (int(n_max / imbalance + whole),) * (classes - classes // 2)
     return tuple(int(n_max * imbalance ** (-index / (classes - 1)) + whole) for index in range(classes))
+
+
+def largest_n_max(profile: str, rows: int, imbalance: float, classes: int, most: int) -> int:
+    """Return the largest n_max, at most ``most``, with which all classes together have at most ``rows`` rows.
+
+    Raises ValueError where even one row in the largest class is too many.
+    """
+    fitting = [n for n in range(1, most + 1) if sum(class_counts(profile, n, imbalance, classes)) <= rows]
+    require(
+        bool(fitting), f"train_rows must be at least {sum(class_counts(profile, 1, imbalance, classes))}, got {rows}"
+    )
+    return fitting[-1]
