@@ -9,6 +9,7 @@ import gzip
 import io
 import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -22,7 +23,10 @@ from bench.errors import UsageError
 MEMBER_BYTES = 64_000_000
 TOTAL_BYTES = 400_000_000
 MEMBERS = 200_000
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError, RuntimeError)
+_DAMAGED = (
+    tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, struct.error, EOFError, OSError, RuntimeError,
+    ValueError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -105,19 +109,21 @@ def _of_tar(path: Path, limits: Limits) -> Iterator[Member]:
     openers = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
     with path.open("rb") as file:
         start = file.read(2)
-    with openers.get(start, open)(path, "rb") as stream:
-        with tarfile.open(fileobj=_Counted(stream, path, limits.total), mode="r|") as archive:
-            for entry in archive:
-                if entry.isdir():
-                    _safe(path, entry.name)
-                    continue
-                if not entry.isreg():
-                    raise UsageError(f"'{path}': the member '{entry.name}' is a link or device, not a file; refused")
-                if entry.size > limits.member:
-                    raise _member_too_large(path, entry.name, limits)
-                content = archive.extractfile(entry)
-                assert content is not None
-                yield Member(_safe(path, entry.name), content.read())
+    with (
+        openers.get(start, open)(path, "rb") as stream,
+        tarfile.open(fileobj=_Counted(stream, path, limits.total), mode="r|") as archive,
+    ):
+        for entry in archive:
+            name = _safe(path, entry.name)
+            if entry.isdir():
+                continue
+            if not entry.isreg():
+                raise UsageError(f"'{path}': the member '{name}' is a link or device, not a file; refused")
+            if entry.size > limits.member:
+                raise _member_too_large(path, entry.name, limits)
+            content = archive.extractfile(entry)
+            assert content is not None
+            yield Member(name, content.read())
 
 
 def _of_zip(path: Path, limits: Limits) -> Iterator[Member]:

@@ -6,6 +6,7 @@ make every remedy look good.
 """
 
 from bench.datasets.base import Dataset
+from bench.networks.image_specs import ResidualCnn
 from bench.networks.specs import Lstm, Mlp
 from bench.recipe import Recipe
 from bench.stages.batching import Shuffled
@@ -54,6 +55,13 @@ BASELINES: dict[str, Recipe] = {
         network=Mlp(width=128, depth=2),
         optimizer=AdamW(lr=1e-2, weight_decay=1e-1),
         batch_size=64,
+        steps=400,
+    ),
+    "cifar10": _with(
+        _CLASSIFICATION,
+        network=ResidualCnn(precision="bfloat16"),
+        optimizer=AdamW(lr=1e-2, weight_decay=1e-1),
+        batch_size=128,
         steps=400,
     ),
 }

@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_list(commands)
     _add_describe(commands)
     _add_validate(commands)
+    _add_data(commands)
     _command(
         commands, "schema", "print the JSON schema of suite files, for editors", "  python -m bench schema > suite.json"
     )
@@ -78,6 +79,9 @@ def _add_run(commands) -> None:
     run.add_argument("--dry-run", action="store_true", help="say what is stored, missing or stale; train nothing")
     run.add_argument("--filter", metavar="WHICH", help="only these cells, as in 'technique=smote*,dataset=fraud'")
     run.add_argument("--smoke", action="store_true", help="a minute's run of every cell, too short to conclude from")
+    run.add_argument(
+        "--require-all", action="store_true", help="train nothing where data of the suite are not on this machine"
+    )
     run.add_argument("--retry", action="store_true", help="train failed and diverged trials again")
     where = run.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, metavar="N", help="worker processes (default: one per core; 0: inline)")
@@ -130,6 +134,27 @@ def _add_validate(commands) -> None:
     validate.add_argument("suite", help="a suite file, or the name of one in suites/")
 
 
+def _add_data(commands) -> None:
+    data = _command(
+        commands,
+        "data",
+        "say which data are on this machine, or import some",
+        "  python -m bench data status\n"
+        "  python -m bench data import cifar10 cifar-10-python.tar.gz\n"
+        "  python -m bench data import cifar10 images/      # with train/<class>/* and test/<class>/*",
+    )
+    actions = data.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=_Parser)
+    _command(actions, "status", "say where data lie and which datasets are there", "  python -m bench data status")
+    bring = _command(
+        actions,
+        "import",
+        "import a dataset from an archive or a folder",
+        "  python -m bench data import cifar10 cifar-10-python.tar.gz",
+    )
+    bring.add_argument("name", help="the dataset: cifar10")
+    bring.add_argument("path", type=Path, help="the official archive, or an archive or folder of images")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     try:
@@ -156,6 +181,16 @@ def _dispatch(options: argparse.Namespace) -> int:
         from bench.commands import report_command
 
         return report_command(options)
+    if command == "data":
+        from rich.console import Console
+
+        from bench import importing
+
+        console = Console()
+        done = [importing.import_data(options.name, options.path, console)] if options.action == "import" else None
+        for line in done or importing.status_lines():
+            console.print(line, soft_wrap=True, markup=False, highlight=False)
+        return 0
     from bench import describing
 
     if command == "list":

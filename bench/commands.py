@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.errors import UsageError, unknown
+from bench.errors import IncompleteError, UsageError, unknown
 from bench.plan import CellState, Plan, compare, filter_plan, make_plan
 from bench.store import Store
-from bench.suite import Suite, load_suite, smoke
+from bench.suite import Suite, SuiteDataset, load_suite, smoke
 
 REFERENCE = "reference"
 
@@ -19,10 +19,19 @@ def run_command(options: argparse.Namespace) -> int:
     """Plan, train what is missing, store, rank and report; return the exit code."""
     from bench import terminal
 
+    console = Console()
     suite = _suite(options)
-    plan = make_plan(suite)
-    if options.filter:
-        plan = filter_plan(plan, options.filter)
+    plan = _plan(suite, options.filter)
+    if absent := _absent(plan):
+        failures = {} if options.dry_run or options.smoke else _obtain(absent)
+        plan = _plan(suite, options.filter)
+        absent = _absent(plan)
+        for one in absent:
+            reason = failures.get(one.dataset.name) or one.dataset.absent()
+            console.print(f"{one.label}: {reason}", soft_wrap=True, markup=False, highlight=False)
+    if absent and options.require_all:
+        names = ", ".join(one.label for one in absent)
+        raise IncompleteError(f"--require-all: nothing was trained, because data are not on this machine: {names}")
     if options.workers is not None and options.workers < 0:
         raise UsageError(f"--workers must be 0 (inline) or more, got {options.workers}")
     if options.timeout <= 0:
@@ -30,7 +39,6 @@ def run_command(options: argparse.Namespace) -> int:
     folder = options.results / suite.name
     if options.results.name == REFERENCE:
         raise UsageError("reference results are never written by 'run'; choose another --results folder")
-    console = Console()
     store = Store(folder)
     states = compare(plan, store.statuses(), store.scored(), store.remembered())
     if options.dry_run:
@@ -41,6 +49,28 @@ def run_command(options: argparse.Namespace) -> int:
     if options.dry_run:
         return 0
     return _run(plan, store, options, console)
+
+
+def _plan(suite: Suite, wanted: str | None) -> Plan:
+    plan = make_plan(suite)
+    return filter_plan(plan, wanted) if wanted else plan
+
+
+def _absent(plan: Plan) -> list[SuiteDataset]:
+    """Return the planned datasets whose data are not on this machine."""
+    labels = {cell.dataset for cell in plan.cells if cell.absent}
+    return [one for one in plan.suite.datasets if one.label in labels]
+
+
+def _obtain(absent: Sequence[SuiteDataset]) -> dict[str, str]:
+    """Bring absent data here where that is possible; return, by name of the dataset, why it was not."""
+    failures = {}
+    for dataset in {one.dataset.name: one.dataset for one in absent}.values():
+        try:
+            dataset.obtain()
+        except UsageError as error:
+            failures[dataset.name] = str(error)
+    return failures
 
 
 def _suite(options: argparse.Namespace) -> Suite:
@@ -74,7 +104,9 @@ def _run(plan: Plan, store: Store, options: argparse.Namespace, console: Console
     console.print(terminal_ranking(analyse(Store(store.path))))
     console.print(terminal.outcome(outcomes))
     console.print(f"report: {page}", soft_wrap=True)
-    return 1 if outcomes.unwell else 0
+    if outcomes.unwell:
+        return 1
+    return 3 if any(not one.optional for one in _absent(plan)) else 0
 
 
 def _estimate(store: Store, plan: Plan, states: Sequence[CellState], workers: int) -> float | None:

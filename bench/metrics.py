@@ -5,6 +5,7 @@ one sort per class, because a trial is scored in a few milliseconds this way, an
 a training that takes a quarter of a second. numpy is imported inside functions, so that ``list`` stays quick.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -17,7 +18,11 @@ TOP_SHARE = 0.01  # of a day's rows
 
 @dataclass(frozen=True)
 class Metric:
-    """What a metric is. ``kind`` says what it is made of: counts, row means, a ranking of rows, bins, or errors."""
+    """What a metric is.
+
+    kind   what it is made of: counts, row means, a ranking of rows, bins, or errors
+    needs  what a dataset must have beside the task: 'two classes', 'days', 'ordered classes' (common to rare)
+    """
 
     name: str
     title: str
@@ -26,11 +31,24 @@ class Metric:
     kind: Literal["count", "rows", "ranking", "calibration", "error"]
     summary: str
     source: str
+    needs: frozenset[str] = frozenset()
+
+    def fits(self, task: str, offers: Collection[str]) -> bool:
+        """Return whether it means something on a dataset of this task that offers this."""
+        return self.task == task and self.needs <= set(offers)
 
 
-def _metric(name: str, title: str, kind: str, summary: str, source: str, better: str = "higher") -> Metric:
+def _metric(
+    name: str,
+    title: str,
+    kind: Literal["count", "rows", "ranking", "calibration", "error"],
+    summary: str,
+    source: str,
+    better: Literal["higher", "lower"] = "higher",
+    needs: tuple[str, ...] = (),
+) -> Metric:
     task = "regression" if kind == "error" else "classification"
-    return Metric(name, title, task, better, kind, summary, source)  # type: ignore[arg-type]
+    return Metric(name, title, task, better, kind, summary, source, frozenset(needs))
 
 
 METRICS: dict[str, Metric] = {
@@ -56,6 +74,17 @@ METRICS: dict[str, Metric] = {
             "share of rows predicted rightly; misleads on imbalanced data",
             "sklearn.metrics.accuracy_score",
         ),
+        *(
+            _metric(
+                f"{third}_accuracy",
+                f"{third} accuracy",
+                "count",
+                f"share of the rows of the {words} classes predicted rightly",
+                "Liu et al. 2019 (many-, medium- and few-shot accuracy)",
+                needs=("ordered classes",),
+            )
+            for third, words in (("head", "three most common"), ("middle", "middle"), ("tail", "three rarest"))
+        ),
         _metric(
             "average_precision",
             "average precision",
@@ -64,7 +93,12 @@ METRICS: dict[str, Metric] = {
             "sklearn.metrics.average_precision_score",
         ),
         _metric(
-            "prevalence", "prevalence", "rows", "share of class 1, the average precision of guessing", "Saito 2015"
+            "prevalence",
+            "prevalence",
+            "rows",
+            "share of class 1, the average precision of guessing",
+            "Saito 2015",
+            needs=("two classes",),
         ),
         _metric("roc_auc", "ROC AUC", "ranking", "area under the ROC curve", "sklearn.metrics.roc_auc_score"),
         _metric(
@@ -73,6 +107,7 @@ METRICS: dict[str, Metric] = {
             "ranking",
             "largest recall with at most 1 % false positives",
             "Fraud Detection Handbook",
+            needs=("two classes",),
         ),
         _metric(
             "recall_at_fpr_5",
@@ -80,6 +115,7 @@ METRICS: dict[str, Metric] = {
             "ranking",
             "largest recall with at most 5 % false positives",
             "Fraud Detection Handbook",
+            needs=("two classes",),
         ),
         _metric(
             "precision_top_day",
@@ -87,6 +123,7 @@ METRICS: dict[str, Metric] = {
             "ranking",
             "mean over days of the precision among that day's top 1 % of rows",
             "Fraud Detection Handbook (card precision)",
+            needs=("two classes", "days"),
         ),
         _metric("log_loss", "log loss", "rows", "mean of -log p of the class", "sklearn.metrics.log_loss", "lower"),
         _metric(
@@ -148,7 +185,8 @@ def per_class(matrix: "np.ndarray") -> PerClass:
 def from_confusion(matrix: "np.ndarray") -> "dict[str, np.ndarray]":
     """Return the metrics of kind 'count' from confusion matrices [..., C, C], each [...].
 
-    Recalls of classes without true rows are left out, as scikit-learn's balanced accuracy does. NaN without rows.
+    Head, middle and tail take classes in their order: of ten, the first three, four and three. Recalls of classes
+    without true rows are left out, as scikit-learn's balanced accuracy does. NaN without rows.
     """
     import numpy as np
 
@@ -171,6 +209,12 @@ def from_confusion(matrix: "np.ndarray") -> "dict[str, np.ndarray]":
         "worst_recall": np.where(present, each.recall, np.inf).min(-1),
         "mcc": _ratio(covariance, spread),
     }
+    own, classes = np.diagonal(matrix, axis1=-2, axis2=-1), matrix.shape[-1]
+    third = round(0.3 * classes)
+    thirds = {"head": slice(third), "middle": slice(third, classes - third), "tail": slice(classes - third, None)}
+    for name, which in thirds.items():
+        rows = each.support[..., which].sum(-1)
+        scores[f"{name}_accuracy"] = np.where(rows > 0, _ratio(own[..., which].sum(-1), rows), np.nan)
     return {name: np.where(total > 0, value, np.nan) for name, value in scores.items()}
 
 
@@ -201,7 +245,7 @@ def classification(
         ranked = [_Ranking.of(true == label, log_probabilities[:, label]) for label in range(classes)]
         scores["average_precision"] = float(np.mean([r.average_precision() for r in ranked]))
         scores["roc_auc"] = float(np.mean([r.roc_auc() for r in ranked]))
-        scores |= dict.fromkeys(("prevalence", "recall_at_fpr_1", "recall_at_fpr_5", "precision_top_day"), np.nan)
+        scores |= {name: np.nan for name, metric in METRICS.items() if "two classes" in metric.needs}
     return scores, matrix
 
 

@@ -33,6 +33,7 @@ class Cell:
 
     training, rule  digests; ``rule`` is empty for a regression, both are where the technique is not applicable
     keys, places    of its trials, in the order of repeat and fold
+    absent          why none of them can be trained on this machine
     """
 
     dataset: str
@@ -42,6 +43,7 @@ class Cell:
     keys: tuple[str, ...]
     places: tuple[tuple[int, int], ...]
     not_applicable: str = ""
+    absent: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,10 @@ class Training:
 
 @dataclass(frozen=True)
 class Plan:
-    """All cells of a suite (or of a filter on it) and the trainings they need, in the order of the suite."""
+    """All cells of a suite (or of a filter on it) and the trainings they need, in the order of the suite.
+
+    Cells whose data are not on this machine are there, without a training.
+    """
 
     suite: Suite
     cells: tuple[Cell, ...]
@@ -131,6 +136,8 @@ def _dataset_facts(one: SuiteDataset) -> dict[str, Any]:
         "folds": one.folds,
         "folds_per_repeat": one.folds_per_repeat,
         "repeat_count": one.repeats,
+        "offers": sorted(dataset.offers()),
+        "absent": dataset.absent(),
         "parameters": dataset.identity(),
     }
 
@@ -140,7 +147,7 @@ def make_plan(suite: Suite) -> Plan:
     cells: list[Cell] = []
     trainings: dict[str, Training] = {}
     for dataset in suite.datasets:
-        identity = dataset.dataset.identity()
+        identity, absent = dataset.dataset.identity(), dataset.dataset.absent()
         places = tuple(
             (repeat, fold)
             for repeat in range(dataset.repeats)
@@ -153,11 +160,12 @@ def make_plan(suite: Suite) -> Plan:
                 continue
             recipe = technique.recipe(dataset)
             training = _training(suite, dataset, technique.label, recipe, identity, places)
-            held = trainings.get(training.digest)
-            trainings[training.digest] = _joined(held, training) if held else training
+            if not absent:
+                held = trainings.get(training.digest)
+                trainings[training.digest] = _joined(held, training) if held else training
             rule = training.rules[0][0] if training.rules else ""
             keys = tuple(key for _, _, key in training.trials)
-            cells.append(Cell(dataset.label, technique.label, training.digest, rule, keys, places))
+            cells.append(Cell(dataset.label, technique.label, training.digest, rule, keys, places, absent=absent))
     return Plan(suite, tuple(cells), tuple(trainings.values()))
 
 
@@ -247,7 +255,8 @@ def _fits(label: str, pattern: str) -> bool:
 class CellState:
     """What the store holds of a cell.
 
-    missing_keys  trials to be trained: those without a record, and those that were killed or timed out
+    missing_keys  trials to be trained: those without a record, and those that were killed or timed out; none where
+                  the data are absent
     to_score      stored trials that lack the score of the cell's decision rule
     changed       the fields in which an older training of the same cell differs; empty unless the cell is stale
     """
@@ -274,6 +283,8 @@ class CellState:
         """Return the state in words: stored, missing, stale (and why), or not applicable."""
         if self.cell.not_applicable:
             return f"not applicable: {self.cell.not_applicable}"
+        if self.cell.absent:
+            return self.cell.absent
         if self.stale:
             return f"stale: {'; '.join(self.changed)}"
         if self.missing:
@@ -296,6 +307,9 @@ def compare(
         by_labels.setdefault((held["dataset"], held["technique"]), []).append(name)
     states = []
     for cell in plan.cells:
+        if cell.absent:
+            states.append(CellState(cell, len(cell.keys), 0, (), 0, ()))
+            continue
         missing = tuple(key for key in cell.keys if statuses.get(key) not in FINAL)
         to_score = sum(statuses.get(key) == "ok" and (key, cell.rule) not in scored for key in cell.keys)
         changed: tuple[str, ...] = ()

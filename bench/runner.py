@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from bench.execution import Execute
+from bench.keys import digest
 from bench.plan import FINAL, Plan, Training, make_plan
 from bench.process import source_state
 from bench.scoring import PARTS, Outcome, score_rule
@@ -51,6 +52,7 @@ def missing_jobs(plan: Plan, statuses: dict[str, str], first: int, retry: bool, 
     provenance = source_state()
     jobs: list[Job] = []
     for training in plan.trainings:
+        identity = digest(training.description["dataset"])
         places = [Place(r, f, 0, key) for r, f, key in training.trials if statuses.get(key) not in final]
         for stack in _even(places, STACK if training.recipe.network.stacks else 1):
             number = first + len(jobs)
@@ -59,6 +61,7 @@ def missing_jobs(plan: Plan, statuses: dict[str, str], first: int, retry: bool, 
                     part=f"{number:06d}-{training.digest[:12]}",
                     seed=plan.suite.seed,
                     dataset=training.dataset,
+                    identity=identity,
                     dataset_label=training.dataset_label,
                     technique_label=training.technique_label,
                     training=training.digest,

@@ -29,7 +29,6 @@ ERROR_MARGIN = 0.02  # equivalence: fraction of the baseline's, for errors
 SMOKE_STEPS = 40
 MOST_SEED = 2**63 - 1
 MOST_REPEATS, MOST_FOLDS, MOST_POINTS = 100_000, 1000, 10_000
-BINARY_METRICS = ("recall_at_fpr_1", "recall_at_fpr_5", "precision_top_day")
 SUITE_KEYS = (
     "question", "seed", "repeats", "folds", "folds_per_repeat", "budget", "equivalence", "datasets", "techniques",
 )  # fmt: skip
@@ -320,11 +319,8 @@ def _complaint(name: str, values: Mapping[str, Any]) -> str:
 def _metric(node: Node, dataset: Dataset) -> str:
     """Return a metric that techniques can be ranked by on this dataset."""
     metric = node.text("metric")
-    fitting = [one.name for one in METRICS.values() if one.task == dataset.task and one.name != "prevalence"]
-    if len(dataset.classes()) != 2:
-        fitting = [name for name in fitting if name not in BINARY_METRICS]
-    if dataset.division != "time":
-        fitting = [name for name in fitting if name != "precision_top_day"]
+    offers = dataset.offers()
+    fitting = [name for name, one in METRICS.items() if one.fits(dataset.task, offers) and name != "prevalence"]
     if metric in METRICS and metric not in fitting:
         shape = f"{dataset.task} of {len(dataset.classes())} classes" if dataset.classes() else dataset.task
         node.fail(f"the metric '{metric}' cannot rank {dataset.name} ({shape}). Valid: {', '.join(sorted(fitting))}")

@@ -53,10 +53,14 @@ def summary(plan: Plan, states: Sequence[CellState], seconds: float | None) -> s
     trials = sum(len(training.trials) for training in plan.trainings)
     missing = {key for state in cells for key in state.missing_keys}
     estimate = "" if seconds is None else f", about {duration(seconds)}"
-    left_out = len(states) - len(cells)
+    left_out = {
+        "not applicable": len(states) - len(cells),
+        "without their data": sum(bool(state.cell.absent) for state in cells),
+    }
+    notes = ", ".join(f"{count} {why}" for why, count in left_out.items() if count)
     return (
         f"{len(plan.suite.datasets)} datasets x {len(plan.suite.techniques)} techniques: {len(cells)} cells"
-        f"{f' ({left_out} not applicable)' if left_out else ''} on {trials} trainings, "
+        f"{f' ({notes})' if notes else ''} on {trials} trainings, "
         f"{trials - len(missing)} stored, {len(missing)} to train{estimate}"
     )
 
@@ -167,6 +171,5 @@ class Running:
 
 
 def _work(job: Job) -> float:
-    """Return a job's size for the estimate of remaining time: examples, weighted by what its dataset costs."""
-    recurrent = {"rnn": 8.0, "gru": 30.0, "lstm": 60.0}
-    return len(job.places) * job.recipe.steps * job.recipe.batch_size * recurrent.get(job.recipe.network.kind, 1.0)
+    """Return a job's size for the estimate of remaining time: examples, weighted by what its network costs."""
+    return len(job.places) * job.recipe.steps * job.recipe.batch_size * job.recipe.network.weight

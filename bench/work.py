@@ -39,12 +39,16 @@ class Place:
 class Job:
     """One stack to train: trials of one training, and the rules to score on them.
 
-    ``part`` names the parts it is stored under. ``limit`` is in seconds. Labels are hints for people, not identity.
+    part      names the parts it is stored under
+    identity  digest of the dataset's identity where the plan was made: a worker with other data must not train
+    limit     in seconds
+    Labels are hints for people, not identity.
     """
 
     part: str
     seed: int
     dataset: Dataset
+    identity: str
     dataset_label: str
     technique_label: str
     training: str
@@ -75,10 +79,20 @@ class Part:
 def run_job(job: Job) -> Part:
     """Train and score the trials of one job; whatever goes wrong with a trial becomes its record."""
     settle_process()
+    if reason := _other_data(job):
+        return lost_job(job, "killed", reason)
     try:
         return _run_stacks(job)
     finally:
         release_memory()
+
+
+def _other_data(job: Job) -> str:
+    """Return why this worker's data are not those of the plan, or an empty string."""
+    absent = job.dataset.absent()
+    if absent or digest(job.dataset.identity()) == job.identity:
+        return f"on a worker, {absent}" if absent else ""
+    return f"the data of {job.dataset.name} on a worker are not those that the plan was made for; import the same ones"
 
 
 def _run_stacks(job: Job) -> Part:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.datasets.base import Dataset
+from bench.datasets.cifar10 import Cifar10
 from bench.datasets.digits import Digits
 from bench.datasets.fraud import Fraud
 from bench.datasets.sine import Sine
@@ -13,7 +14,7 @@ from bench.datasets.sine_events import SineEvents
 from bench.datasets.table import Table
 from bench.errors import UsageError, unknown
 
-DATASETS: dict[str, type[Dataset]] = {kind.name: kind for kind in (Fraud, Sine, SineEvents, Digits, Table)}
+DATASETS: dict[str, type[Dataset]] = {kind.name: kind for kind in (Fraud, Sine, SineEvents, Digits, Cifar10, Table)}
 
 
 def create(name: str, parameters: Mapping[str, Any]) -> Dataset:
@@ -41,6 +42,8 @@ def create(name: str, parameters: Mapping[str, Any]) -> Dataset:
 def _typed(what: str, value: Any, annotation: str) -> Any:
     """Return a value in the type that a parameter has; whole numbers serve as floats, a word as a list of one."""
     name = annotation.removeprefix("<class '").removesuffix("'>")
+    if name.endswith(" | None"):
+        return None if value is None else _typed(what, value, name.removesuffix(" | None"))
     if name == "float" and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if name.startswith("tuple"):

@@ -71,6 +71,7 @@ class Dataset:
     division  how folds are cut: 'stratified', 'group' or 'time'
     gap       days dropped from training on both sides of a validation block (division 'time')
     mirrors   an image and its mirror image show the same class
+    ordered   the classes stand from common to rare
     metric    the ranking metric unless the suite says otherwise
     """
 
@@ -83,6 +84,7 @@ class Dataset:
     prior: ClassVar[Literal["training", "uniform"]] = "training"
     gap: ClassVar[float] = 0.0
     mirrors: ClassVar[bool] = False
+    ordered: ClassVar[bool] = False
     smoke: ClassVar[dict[str, object]] = {}
 
     @property
@@ -112,6 +114,11 @@ class Dataset:
     def class_counts(self) -> tuple[int, ...] | None:
         """Return (expected) development rows per class, for checks before anything runs; None for regression."""
         raise NotImplementedError
+
+    def offers(self) -> frozenset[str]:
+        """Return what metrics may need of a dataset: 'two classes', 'days', 'ordered classes'."""
+        found = {"two classes": len(self.classes()) == 2, "days": self.division == "time"}
+        return frozenset(name for name, there in (found | {"ordered classes": self.ordered}).items() if there)
 
     def identity(self) -> dict[str, object]:
         """Return what goes into trial keys: name, revision and parameters, or the fingerprint of real data."""

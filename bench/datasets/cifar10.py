@@ -1,7 +1,7 @@
 """cifar10: real colour images, 32 x 32, made imbalanced as the literature does; tested on balanced classes.
 
-The images are imported once and lie memory-mapped in the data folder. Their fingerprint is part of every trial's key, so
-results on a re-encoded copy never mix with results on the official files.
+The images are imported once and lie memory-mapped in the data folder. Their fingerprint is part of every trial's key,
+so results on a re-encoded copy never mix with results on the official files.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 COMMAND = "python -m bench data import cifar10 PATH"
 OFFICIAL = "cifar-10-python.tar.gz"
+IMAGES = len(CLASSES) * sum(PER_CLASS.values())
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Cifar10(Dataset):
     kind = "image"
     repeats = "fixed"
     prior = "uniform"
+    ordered = True
     mirrors = True
     smoke: ClassVar[dict[str, object]] = {"n_max": 300, "train_rows": None, "test_rows": 1000}
 
@@ -123,7 +125,7 @@ def import_images(path: "Path", progress: "Callable[[int], None]" = lambda image
     from bench import archives
     from bench.datasets import cifar10_files
 
-    found = cifar10_files.read(path, archives.members(path), cifar10_files.official_checksums(), progress=progress)
+    found = cifar10_files.read(path, archives.members(path), cifar10_files.expected(), progress)
     return install(Cifar10.name, found.origin, path.name, found.arrays)
 
 

@@ -1,4 +1,4 @@
-"""From files to the arrays of CIFAR-10: the official batches, or an image folder ``train/<class>/*``, ``test/<class>/*``.
+"""From files to the arrays of CIFAR-10: the official batches, or images as ``train/<class>/*`` and ``test/<class>/*``.
 
 Official batches are pickles. They are read only where their MD5 is the published one, and even then only numpy's own
 types are let in. Images are decoded from memory. Source of the format: Krizhevsky 2009.
@@ -43,20 +43,22 @@ class Images:
     arrays: "dict[str, np.ndarray]"
 
 
-def official_checksums() -> dict[str, str]:
-    """Return the published MD5 of each official batch, as torchvision knows them."""
+@dataclass(frozen=True)
+class Expected:
+    """What CIFAR-10 is known by: the MD5 of each official batch, and the images of each class per part."""
+
+    checksums: Mapping[str, str]
+    per_class: Mapping[str, int]
+
+
+def expected() -> Expected:
+    """Return the published checksums, as torchvision knows them, and counts."""
     from torchvision.datasets import CIFAR10
 
-    return {name: digest for name, digest in (*CIFAR10.train_list, *CIFAR10.test_list)}
+    return Expected(dict([*CIFAR10.train_list, *CIFAR10.test_list]), PER_CLASS)
 
 
-def read(
-    path: Path,
-    members: Iterable[Member],
-    checksums: Mapping[str, str],
-    per_class: Mapping[str, int] = PER_CLASS,
-    progress: Callable[[int], None] = lambda images: None,
-) -> Images:
+def read(path: Path, members: Iterable[Member], wanted: Expected, progress: Callable[[int], None]) -> Images:
     """Return the images among the members of ``path``; ``progress`` is told how many are decoded.
 
     Raises UsageError for a batch with another checksum, a damaged or wrongly sized image, or missing images.
@@ -67,7 +69,7 @@ def read(
     }
     decoded = 0
     for member in members:
-        if member.name.name in checksums:
+        if member.name.name in wanted.checksums:
             batches[member.name.name] = member
             continue
         place = _place(member)
@@ -80,8 +82,8 @@ def read(
         held[member.name.name] = _decoded(path, member)
         decoded += 1
         progress(decoded)
-    found = _of_batches(path, batches, checksums) if batches else _of_folder(folder)
-    _check_counts(path, found.arrays, per_class)
+    found = _of_batches(path, batches, wanted.checksums) if batches else _of_folder(folder)
+    _check_counts(path, found.arrays, wanted.per_class)
     return found
 
 

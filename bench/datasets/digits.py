@@ -34,6 +34,7 @@ class Digits(Dataset):
     kind = "image"
     repeats = "fixed"
     prior = "uniform"
+    ordered = True
     smoke: ClassVar[dict[str, object]] = {}
 
     profile: str = "long-tailed"

@@ -3,6 +3,9 @@
 Source: Cui et al. 2019 (long-tailed); Buda et al. 2018 (step).
 """
 
+import bisect
+import functools
+
 from bench.stages.base import require
 
 PROFILES = ("long-tailed", "step", "balanced")
@@ -30,8 +33,11 @@ def largest_n_max(profile: str, rows: int, imbalance: float, classes: int, most:
 
     Raises ValueError where even one row in the largest class is too many.
     """
-    fitting = [n for n in range(1, most + 1) if sum(class_counts(profile, n, imbalance, classes)) <= rows]
-    require(
-        bool(fitting), f"train_rows must be at least {sum(class_counts(profile, 1, imbalance, classes))}, got {rows}"
-    )
-    return fitting[-1]
+    rows_of = functools.partial(_rows, profile, imbalance, classes)
+    require(rows_of(1) <= rows, f"train_rows must be at least {rows_of(1)}, got {rows}")
+    return bisect.bisect_right(range(1, most + 1), rows, key=rows_of)
+
+
+def _rows(profile: str, imbalance: float, classes: int, n_max: int) -> int:
+    """Return the rows of all classes together, which never fall as n_max rises."""
+    return sum(class_counts(profile, n_max, imbalance, classes))

@@ -34,6 +34,7 @@ class ResidualCnn(NetworkSpec):
     """
 
     kind: ClassVar[str] = "residual-cnn"
+    weight: ClassVar[float] = 500.0
     stacks: ClassVar[bool] = False
     width: int = 32
     depth: int = 1

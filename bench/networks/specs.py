@@ -24,10 +24,12 @@ class NetworkSpec(Stage):
 
     stacks       whether trials train together in one stack, or one by one with the library's own kernel
     closed_form  whether the weights are solved for instead of trained
+    weight       how many times as long an example takes as in a small perceptron, for estimates of remaining time
     """
 
     stacks: ClassVar[bool] = True
     closed_form: ClassVar[bool] = False
+    weight: ClassVar[float] = 1.0
 
     def build(self, shape: Sequence[int], context: "Context") -> "Network":
         """Return the stacked network for inputs [T, B, *shape], with each trial's initial weights drawn."""
@@ -111,6 +113,7 @@ class Rnn(Recurrent):
     """Vanilla recurrent network, h = tanh(W x + U h + b). Trials are stacked."""
 
     kind: ClassVar[str] = "rnn"
+    weight: ClassVar[float] = 8.0
 
     def build(self, shape: Sequence[int], context: "Context") -> "Network":
         """Return the stacked network."""
@@ -124,6 +127,7 @@ class Gru(Recurrent):
     """Gated recurrent unit (Cho 2014, in torch's form). Trials are stacked."""
 
     kind: ClassVar[str] = "gru"
+    weight: ClassVar[float] = 30.0
     gates: ClassVar[int] = 3
 
     def build(self, shape: Sequence[int], context: "Context") -> "Network":
@@ -138,6 +142,7 @@ class Lstm(Recurrent):
     """Long short-term memory by torch's own kernel, one trial at a time: on a CPU it beats a stack by hand."""
 
     kind: ClassVar[str] = "lstm"
+    weight: ClassVar[float] = 60.0
     gates: ClassVar[int] = 4
     stacks: ClassVar[bool] = False
 

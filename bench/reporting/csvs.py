@@ -28,8 +28,8 @@ def _plain(cell: Any) -> Any:
 
 def ranking_csv(dataset: DatasetAnalysis) -> str:
     """Return all that is known of each technique, one line each."""
-    task = dataset.facts["task"]
-    metrics = [name for name, metric in METRICS.items() if metric.task == task]
+    facts = dataset.facts
+    metrics = [name for name, metric in METRICS.items() if metric.fits(facts["task"], facts["offers"])]
     bounds = (
         "estimate",
         "standard_error",

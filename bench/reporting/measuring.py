@@ -16,7 +16,7 @@ def measure(done: Trials, baseline: Trials | None, facts: Mapping[str, Any]) -> 
     metric = facts["metric"]
     score, train = done.mean(metric), done.mean(TRAIN + metric)
     higher = METRICS[metric].better == "higher"
-    own = {name: done.mean(name) for name, one in METRICS.items() if one.task == facts["task"]}
+    own = {name: done.mean(name) for name, one in METRICS.items() if one.fits(facts["task"], facts["offers"])}
     return {
         "score": score,
         "train": train,

@@ -71,7 +71,8 @@ def _readme(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
     parts += ["## Verdicts\n", markdown(matrix[0], matrix[1:], frozenset(matrix[0][:-3]))]
     for dataset in analysis.datasets:
         parts += [f"## {tables.title(dataset)}\n", f"{' '.join(tables.summary(dataset))}\n"]
-        parts.append(markdown(HEADINGS, [list(cells(one).values()) for one in dataset.standings]))
+        if dataset.planned:
+            parts.append(markdown(HEADINGS, [list(cells(one).values()) for one in dataset.planned]))
         parts += ["\n".join(f"- {line}" for line in tables.lacking(dataset)) + "\n"] if tables.lacking(dataset) else []
         name = slug(dataset)
         links = f"Numbers: [ranking]({name}-ranking.csv), [trials]({name}-trials.csv)."
@@ -108,18 +109,18 @@ def _dataset_section(dataset: DatasetAnalysis) -> str:
     metrics = tables.metric_rows(dataset)
     name = slug(dataset)
     lines = "".join(f"<li>{escape(line)}</li>" for line in tables.lacking(dataset))
-    ranking = [list(cells(one).values()) for one in dataset.standings if not one.not_applicable]
+    ranking = [list(cells(one).values()) for one in dataset.planned]
     return "\n".join(
         [
             f"<section id='dataset-{name}'><h2>{escape(tables.title(dataset))}</h2>",
             "".join(f"<p>{escape(sentence)}</p>" for sentence in tables.summary(dataset)),
-            _table(HEADINGS, ranking, WORDY, f"Ranking on {dataset.label}"),
+            _table(HEADINGS, ranking, WORDY, f"Ranking on {dataset.label}") if ranking else "",
             f"<ul class='soft'>{lines}</ul>" if lines else "",
             f"<p class='soft'>{escape(tables.protocol(dataset))} Files: <a href='{name}-ranking.csv'>ranking</a>, "
             f"<a href='{name}-trials.csv'>trials</a>.</p>",
-            "<details><summary>All metrics on test rows</summary>",
-            _table(metrics[0], metrics[1:], WORDY, f"All metrics on {dataset.label}"),
-            "</details></section>",
+            "<details><summary>All metrics on test rows</summary>" if ranking else "",
+            _table(metrics[0], metrics[1:], WORDY, f"All metrics on {dataset.label}") if ranking else "",
+            "</details></section>" if ranking else "</section>",
         ]
     )
 

@@ -87,6 +87,16 @@ class DatasetAnalysis:
         return tuple(one for one in self.standings if one.done)
 
     @property
+    def planned(self) -> tuple[Standing, ...]:
+        """Return the standings of the techniques that apply; none where nothing could be trained."""
+        return () if self.absent else tuple(one for one in self.standings if not one.not_applicable)
+
+    @property
+    def absent(self) -> str:
+        """Return why nothing was trained: the data were not on the machine. Empty where anything was."""
+        return "" if self.scored else self.facts["absent"]
+
+    @property
     def compared(self) -> tuple[Standing, ...]:
         """Return the standings that have a difference to the baseline, the largest gain first."""
         found = [(one.difference.estimate, one) for one in self.standings if one.difference is not None]

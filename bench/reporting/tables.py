@@ -103,18 +103,20 @@ def terminal_ranking(analysis: Analysis) -> RenderableType:
         for heading in TERMINAL_HEADINGS:
             wraps, side = heading == "technique", "left" if heading in WORDY else "right"
             table.add_column(heading, justify=side, no_wrap=not wraps, overflow="fold")
-        for one in dataset.standings:
-            if not one.not_applicable:
-                line = cells(one, 3)
-                table.add_row(*(Text(line[heading]) for heading in TERMINAL_HEADINGS), style=_STYLES.get(one.word, ""))
-        shown += [table, *map(Text, lacking(dataset)), ""]
+        for one in dataset.planned:
+            line = cells(one, 3)
+            table.add_row(*(Text(line[heading]) for heading in TERMINAL_HEADINGS), style=_STYLES.get(one.word, ""))
+        shown += [Text(title(dataset), style="italic") if dataset.absent else table, *map(Text, lacking(dataset)), ""]
     return Group(*shown)
 
 
 def lacking(dataset: DatasetAnalysis) -> list[str]:
     """Return a line for every technique without full coverage, with the reasons, and one for those not applicable."""
     lines = []
-    for one in dataset.standings:
+    if dataset.absent:
+        missing = [one.technique for one in dataset.standings if not one.not_applicable]
+        lines.append(f"{dataset.absent}; missing: {', '.join(missing)}")
+    for one in () if dataset.absent else dataset.standings:
         if not one.not_applicable and not one.complete:
             ended = ", ".join(f"{count} {status}" for status, count in one.statuses.items() if status != "ok")
             why = f" ({'; '.join(one.reasons)})" if one.reasons else ""
@@ -129,6 +131,8 @@ def lacking(dataset: DatasetAnalysis) -> list[str]:
 
 def summary(dataset: DatasetAnalysis) -> list[str]:
     """Return sentences made of verdict words alone."""
+    if dataset.absent:
+        return ["Nothing was trained: the data were not on the machine."]
     groups: dict[str, list[str]] = {}
     for one in dataset.standings:
         groups.setdefault(one.word, []).append(one.technique)
@@ -170,7 +174,11 @@ def protocol(dataset: DatasetAnalysis) -> str:
 def verdict_matrix(analysis: Analysis) -> list[list[str]]:
     """Return techniques x datasets in verdict words, a heading line first; counts of three words come last."""
     labels = [dataset.label for dataset in analysis.datasets]
-    words = {(d.label, one.technique): verdict(one) for d in analysis.datasets for one in d.standings}
+    words = {
+        (d.label, one.technique): "no data" if d.absent and not one.not_applicable else verdict(one)
+        for d in analysis.datasets
+        for one in d.standings
+    }
     lines = [["technique", *labels, "better", "equivalent", "worse"]]
     for technique in analysis.plan["techniques"]:
         row = [words.get((label, technique["label"]), "") for label in labels]
