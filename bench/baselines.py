@@ -59,7 +59,7 @@ BASELINES: dict[str, Recipe] = {
     ),
     "cifar10": _with(
         _CLASSIFICATION,
-        network=ResidualCnn(precision="bfloat16"),
+        network=ResidualCnn(width=16),
         optimizer=AdamW(lr=1e-2, weight_decay=1e-1),
         batch_size=128,
         steps=400,

@@ -58,9 +58,10 @@ GRIDS: dict[str, dict[str, tuple[Any, ...]]] = {
         "steps": (200, 400),
     },
     "cifar10": {
+        "network.width": (16,),
         "optimizer.lr": (3e-3, 1e-2, 3e-2),
         "optimizer.weight_decay": (1e-2, 1e-1, 1.0),
-        "steps": (400, 800),
+        "steps": (400,),
     },
 }
 
