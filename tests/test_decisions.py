@@ -109,6 +109,34 @@ def test_logit_adjustment_recovers_the_balanced_posterior() -> None:
     np.testing.assert_allclose(found, log_softmax(log_likelihood), atol=1e-12)
 
 
+LONG_TAIL = np.array([0.90, 0.08, 0.02])
+
+
+def _tuned_offsets(rows: int, seed: int, target: np.ndarray) -> np.ndarray:
+    """Offsets relative to class 0, tuned on exact logits of long-tailed rows of three equally distant classes."""
+    rng = np.random.default_rng(seed)
+    angles = 2 * np.pi * np.arange(3) / 3
+    means = 1.2 * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    labels = np.repeat(np.arange(3), np.round(LONG_TAIL * rows).astype(int))
+    x = rng.normal(size=(len(labels), 2)) + means[labels]
+    logits = -((x[:, None] - means) ** 2).sum(2) / 2 + np.log(LONG_TAIL)
+    offset = TunedThreshold().fit(logits, labels, row_weights(labels, target), LONG_TAIL).offset
+    return offset - offset[0]
+
+
+def test_offsets_tuned_on_long_tailed_rows_converge_to_the_balanced_optimum() -> None:
+    """By symmetry the optimum on balanced rows is the balanced posterior: offsets -log pi, up to a constant."""
+    optimum = np.log(LONG_TAIL[0]) - np.log(LONG_TAIL)
+    balanced = np.ones(3) / 3
+    errors = [
+        np.sqrt(np.mean([(_tuned_offsets(rows, seed, balanced) - optimum) ** 2 for seed in range(3)]))
+        for rows in (500, 5000, 50_000)
+    ]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.2
+    assert np.sqrt(np.mean((_tuned_offsets(5000, 0, LONG_TAIL) - optimum) ** 2)) > 1, "unweighted, they aim elsewhere"
+
+
 @given(st.integers(0, 1000), st.integers(2, 5))
 def test_row_weights_give_the_target_shares_and_mean_one(seed: int, classes: int) -> None:
     rng = np.random.default_rng(seed)
