@@ -25,7 +25,7 @@ def _logits(seed: int, classes: int, rows: int = 60) -> tuple[np.ndarray, np.nda
 
 
 @given(st.integers(0, 10_000))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_the_binary_cut_has_the_best_weighted_f1_of_all_cuts(seed: int) -> None:
     logits, labels = _logits(seed, 2)
     weights = np.random.default_rng(seed).uniform(0.5, 2, len(labels))
@@ -38,7 +38,7 @@ def test_the_binary_cut_has_the_best_weighted_f1_of_all_cuts(seed: int) -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(3, 4))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_tuned_offsets_never_lose_macro_f1_on_the_rows_they_were_tuned_on(seed: int, classes: int) -> None:
     logits, labels = _logits(seed, classes)
     weights = np.random.default_rng(seed).uniform(0.5, 2, len(labels))
@@ -62,7 +62,8 @@ def test_a_single_offset_is_the_best_of_all_for_its_class() -> None:
     ours = f1_score(
         labels, (logits + np.array([0, 0, _best_offset(logits, 2, labels, weights)])).argmax(1), average="macro"
     )
-    steps = np.linspace(-6, 6, 4001)
+    lack = np.sort(logits[:, :2].max(1) - logits[:, 2])  # a prediction changes at each of these and nowhere else
+    steps = [lack[0] - 1, *(lack[1:] + lack[:-1]) / 2, lack[-1] + 1]
     best = max(f1_score(labels, (logits + np.array([0, 0, step])).argmax(1), average="macro") for step in steps)
     assert ours == pytest.approx(best)
 
