@@ -149,6 +149,7 @@ def _context(trials: Sequence[Prepared], outputs: int, device: torch.device) -> 
         streams=[trial.streams for trial in trials],
         device=device,
         pixels=np.stack(pixels) if pixels else None,
+        mirrors=trials[0].mirrors,
     )
 
 
