@@ -24,6 +24,7 @@ class Prepared:
     seen               class shares that reach the loss; logits_prior those that the raw logits answer for
     scaling            the fitted maps, for the scorer to apply to test rows
     no_op              a resampler ran and changed nothing
+    mirrors            an image and its mirror image show the same class
     """
 
     streams: Streams
@@ -42,6 +43,7 @@ class Prepared:
     no_op: bool
     prepare_seconds: float
     resample_seconds: float
+    mirrors: bool = False
 
 
 def shares(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -98,6 +100,7 @@ def prepare(dataset: Dataset, data: Data, split: Split, recipe: Recipe, streams:
         no_op=no_op,
         prepare_seconds=time.thread_time() - started - resample_seconds,
         resample_seconds=resample_seconds,
+        mirrors=dataset.mirrors,
     )
 
 

@@ -17,6 +17,7 @@ from bench.stages.augmentation import Augment
 from bench.stages.base import Stage
 from bench.stages.batching import Batches
 from bench.stages.losses import Loss
+from bench.stages.mixing import Mix
 from bench.stages.optimizers import Optimizer
 from bench.stages.penalties import Penalty
 from bench.stages.preprocessing import Standardise
@@ -48,6 +49,7 @@ class Recipe:
     decide: Stage | None = None
     resample: Resample | None = None
     augment: tuple[Augment, ...] = ()
+    mix: Mix | None = None
     targets: LabelSmoothing | None = None
     penalties: tuple[Penalty, ...] = ()
     updates: tuple[Update, ...] = ()

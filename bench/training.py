@@ -108,6 +108,7 @@ def fit(recipe: Recipe, trials: Sequence[Prepared], outputs: int, steps: int, de
     update = _updater(recipe, network, steps)
     batches = _batches(recipe, trials, steps)
     augment = [stage.begin(context) for stage in recipe.augment]
+    mix = recipe.mix.begin(context) if recipe.mix else None
     soften = recipe.targets.begin(context) if recipe.targets else None
     loss_of = recipe.loss.begin(context)
     weights, _ = network.split()
@@ -118,9 +119,11 @@ def fit(recipe: Recipe, trials: Sequence[Prepared], outputs: int, steps: int, de
         inputs, targets = all_inputs.at(index), all_targets.at(index)
         for change in augment:
             inputs = change(inputs, targets)
+        inputs = network.entry(inputs)
+        if mix is not None:
+            inputs, targets = mix(inputs, targets)
         if soften is not None:
             targets = soften(targets)
-        inputs = network.entry(inputs)
         losses = loss_of(network(inputs, training=True), targets)  # [T]
         for penalty in penalties:
             losses = losses + penalty(weights)
@@ -149,6 +152,7 @@ def _context(trials: Sequence[Prepared], outputs: int, device: torch.device) -> 
         streams=[trial.streams for trial in trials],
         device=device,
         pixels=np.stack(pixels) if pixels else None,
+        mirrors=trials[0].mirrors,
     )
 
 

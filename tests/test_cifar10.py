@@ -5,6 +5,7 @@ import io
 import json
 import pickle
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 from urllib.error import URLError
@@ -46,6 +47,7 @@ class Python2Pickler(pickle._Pickler):
     """Writes words and bytes alike as Python 2 did, by which the official files were written."""
 
     dispatch: ClassVar[dict] = dict(pickle._Pickler.dispatch)
+    write: Callable[[bytes], object]
 
     def save_word(self, word: str | bytes) -> None:
         content = word.encode("latin1") if isinstance(word, str) else word

@@ -66,6 +66,7 @@ class TinyImages(TinyTable):
 
     name: ClassVar[str] = "tiny-images"
     kind = "image"
+    mirrors = True
 
     def make(self, seed: int, repeat: int) -> Data:
         data = super().make(seed, repeat)

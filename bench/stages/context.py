@@ -21,6 +21,7 @@ class Context:
     seen             class shares float64 [T, C] that reach the loss (after resampling and batch sampling)
     outputs          C for classification, K for regression
     pixels           mean and standard deviation of each channel of images, float32 [T, 2, channels]; else None
+    mirrors          an image and its mirror image show the same class
     """
 
     inputs: "list[np.ndarray]"
@@ -31,6 +32,7 @@ class Context:
     streams: list[Streams]
     device: "torch.device"
     pixels: "np.ndarray | None" = None
+    mirrors: bool = False
     _generators: "dict[str, list[torch.Generator]]" = field(default_factory=dict)
 
     @property

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelSmoothing(Stage):
-    """Soft labels (1 - epsilon) * onehot + epsilon / C. Source: Szegedy et al. 2016, section 7."""
+    """Soft labels (1 - epsilon) * q + epsilon / C, where q is one-hot, or soft already.
+
+    Source: Szegedy et al. 2016, section 7.
+    """
 
     kind: ClassVar[str] = "label-smoothing"
     epsilon: float = 0.1
@@ -23,13 +26,15 @@ class LabelSmoothing(Stage):
         require(0 <= self.epsilon < 1, f"epsilon must be at least 0 and below 1, got {self.epsilon}")
 
     def begin(self, context: Context) -> "Callable[[torch.Tensor], torch.Tensor]":
-        """Return the map from labels int64 [T, B] to soft labels [T, B, C]."""
+        """Return the map from labels int64 [T, B], or soft labels [T, B, C], to soft labels [T, B, C]."""
         import torch
 
         def smooth(labels: "torch.Tensor") -> "torch.Tensor":
             if self.epsilon == 0:
                 return labels
             low = self.epsilon / context.outputs
+            if labels.is_floating_point():
+                return labels * (1 - self.epsilon) + low
             soft = torch.full((*labels.shape, context.outputs), low, device=labels.device)
             return soft.scatter_(2, labels[..., None], 1 - self.epsilon + low)
 
