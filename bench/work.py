@@ -177,10 +177,9 @@ def _score(job: Job, stack: "list[_Ready]", fit: training.Fit, part: Part) -> No
         began = time.thread_time()
         _, truth, day = tests[index]
         row = _record(job, one.place) | _measured(job, one, fit, index, len(stack))
-        broken = bool(fit.diverged[index]) or not all(np.isfinite(outputs[name][index]).all() for name in PARTS)
         row |= {"truth": _truth_digest(truth, day), "rows_test": len(truth), "evaluate_seconds": evaluate_seconds}
-        if broken:
-            row |= {"status": "diverged", "reason": f"the loss became non-finite by step {fit.steps[index]}"}
+        if reason := _divergence(fit, index, {name: outputs[name][index] for name in PARTS}):
+            row |= {"status": "diverged", "reason": reason}
         else:
             truths = {"train": one.data.targets[one.split.train], "test": truth}
             truths["validation"] = one.data.targets[one.split.validation]
@@ -190,6 +189,14 @@ def _score(job: Job, stack: "list[_Ready]", fit: training.Fit, part: Part) -> No
             part.truths[row["truth"]] = {"target": truth, "day": day}
         row["score_seconds"] = time.thread_time() - began
         part.runs.append(row)
+
+
+def _divergence(fit: training.Fit, index: int, outputs: dict[str, np.ndarray]) -> str:
+    """Return why a trial's outputs [N, C] cannot be scored, or an empty string."""
+    if fit.diverged[index]:
+        return f"the loss became non-finite by step {fit.steps[index]}"
+    broken = [name for name, values in outputs.items() if not np.isfinite(values).all()]
+    return f"the loss stayed finite, but outputs on {' and '.join(broken)} rows are not" if broken else ""
 
 
 def _test_rows(one: "_Ready") -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
