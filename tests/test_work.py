@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from bench import training
+from bench import training, work
 from bench.catalogue import TECHNIQUES
 from bench.datasets.base import Data, Dataset
 from bench.keys import digest
@@ -77,3 +77,48 @@ def test_outputs_that_are_not_finite_are_told_apart_from_a_loss_that_is_not(monk
     monkeypatch.setattr(training, "predict", overflowing)
     ended = [(row["status"], row["reason"]) for row in run_job(job(tiny.TinyTable())).runs]
     assert ended == [("ok", ""), ("diverged", "the loss stayed finite, but outputs on test rows are not"), ("ok", "")]
+
+
+class NoneRare(tiny.TinyTable):
+    """The tiny table without a row of its rarest class among those that train."""
+
+    name: ClassVar[str] = "tiny-none-rare"
+
+    def make(self, seed: int, repeat: int) -> Data:
+        data = super().make(seed, repeat)
+        common = data.targets < 2
+        return dataclasses.replace(data, inputs=data.inputs[common], targets=data.targets[common])
+
+
+def test_a_rule_that_cannot_be_fitted_fails_alone() -> None:
+    alone, beside = run_job(job(NoneRare())), run_job(job(NoneRare(), ("logit-adjustment", "argmax")))
+    assert [row["status"] for row in beside.runs] == ["ok"] * 3
+    np.testing.assert_equal([row for row in beside.scores if row["rule"] == "argmax"], alone.scores)
+    np.testing.assert_equal([row for row in beside.labels if row["rule"] == "argmax"], alone.labels)
+    refused = [row for row in beside.scores if row["rule"] == "logit-adjustment"]
+    assert [(row["key"], row["part"]) for row in refused] == [(f"key {fold}", "test") for fold in range(3)]
+    assert {row["reason"] for row in refused} == {"class 2 has no training row, so its log prior is undefined"}
+
+
+def test_a_trial_that_cannot_be_scored_fails_alone_and_nothing_is_trained_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stacks: list[int] = []
+    fit, measured = training.fit, work._measured
+
+    def counted(recipe, trials, *rest) -> training.Fit:
+        stacks.append(len(trials))
+        return fit(recipe, trials, *rest)
+
+    def broken(job: Job, one, *rest) -> dict:
+        if one.place.fold == 1:
+            raise ValueError("this one cannot be measured")
+        return measured(job, one, *rest)
+
+    monkeypatch.setattr(training, "fit", counted)
+    monkeypatch.setattr(work, "_measured", broken)
+    part = run_job(job(tiny.TinyTable()))
+    assert stacks == [3]
+    ended = [(row["key"], row["status"], row["reason"]) for row in part.runs]
+    assert ended == [("key 0", "ok", ""), ("key 1", "failed", "this one cannot be measured"), ("key 2", "ok", "")]
+    assert {row["key"] for row in part.scores} == {row["key"] for row in part.logits} == {"key 0", "key 2"}
