@@ -1,6 +1,8 @@
 """What one job returns: whatever goes wrong with one trial, or with one rule on it, concerns nothing else."""
 
 import dataclasses
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -122,3 +124,19 @@ def test_a_trial_that_cannot_be_scored_fails_alone_and_nothing_is_trained_again(
     ended = [(row["key"], row["status"], row["reason"]) for row in part.runs]
     assert ended == [("key 0", "ok", ""), ("key 1", "failed", "this one cannot be measured"), ("key 2", "ok", "")]
     assert {row["key"] for row in part.scores} == {row["key"] for row in part.logits} == {"key 0", "key 2"}
+
+
+def test_the_first_trial_of_a_worker_is_not_charged_for_importing_a_library() -> None:
+    code = (
+        "from bench.catalogue import TECHNIQUES\n"
+        "from bench.recipe import apply, combine\n"
+        "from tests import tiny\n"
+        "dataset = tiny.TinyTable()\n"
+        "recipe = apply(tiny.baseline(dataset), combine([TECHNIQUES['smote']], dataset.kind))\n"
+        "spent = [tiny.prepared(dataset, recipe) for _ in range(2)]\n"
+        "print(spent[0].resample_seconds, spent[0].prepare_seconds)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    resample, prepare = map(float, done.stdout.split())
+    assert resample < 0.2
+    assert prepare < 0.2

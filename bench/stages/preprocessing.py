@@ -1,5 +1,6 @@
 """Slot ``preprocess``: how inputs (and regression targets) are scaled or encoded, fitted on training rows only."""
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -37,6 +38,11 @@ class Standardise(Stage):
     """
 
     kind: ClassVar[str] = "standardise"
+
+    def load(self) -> None:
+        """Import scikit-learn, which takes most of a second: no cost of the first trial that a worker prepares."""
+        for module in ("compose", "impute", "pipeline", "preprocessing"):
+            importlib.import_module(f"sklearn.{module}")
 
     def fit(self, inputs: "np.ndarray", targets: "np.ndarray", columns: Sequence[Column], regression: bool) -> Fitted:
         """Fit on training rows: inputs [N, ...], targets [N] or [N, K]."""
