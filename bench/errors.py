@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+# What data and settings can provoke in a stage, a library or a rule; anything else is a defect and is not caught.
+FAILURES = (ArithmeticError, AssertionError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+
 
 class BenchError(Exception):
     """An error that is told in one sentence, without a traceback."""
@@ -30,3 +33,8 @@ def unknown(what: str, name: object, allowed: Iterable[str]) -> str:
     """Return the sentence for an unknown name: the nearest one and all that are valid."""
     names = sorted(allowed)
     return f"unknown {what} '{name}'{nearest(name, names) or '.'} Valid: {', '.join(names)}"
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's text as one line."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -59,6 +59,9 @@ def prepare(dataset: Dataset, data: Data, split: Split, recipe: Recipe, streams:
     from bench.splits import target_prior
     from bench.stages.decisions import row_weights
 
+    recipe.preprocess.load()
+    if recipe.resample is not None:
+        recipe.resample.load()
     started = time.thread_time()
     regression = dataset.task == "regression"
     train, train_targets = data.inputs[split.train], data.targets[split.train]

@@ -5,15 +5,16 @@ Nothing is printed here; ``Observer`` is told what happens.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from bench.execution import Execute
 from bench.keys import digest
-from bench.plan import FINAL, Plan, Training, make_plan
+from bench.plan import FINAL, Plan, make_plan
 from bench.process import source_state
-from bench.scoring import PARTS, Outcome, score_rule
+from bench.scoring import PARTS, Outcome, Scored, score_rules
+from bench.stages.decisions import Rule
 from bench.store import Store
 from bench.work import Job, Part, Place
 
@@ -96,7 +97,7 @@ def run(
     for training in plan.trainings:
         store.remember(training.digest, training.description, training.dataset_label, training.technique_label)
     store.write_plan(make_plan(plan.suite).as_dict())  # all of it: a filter must not drop the others from the report
-    outcomes = Outcomes(rescored=rescore(plan, store))
+    outcomes = Outcomes(rescored=rescore(plan, store, retry))
     jobs = missing_jobs(plan, unscored_as_missing(plan, store), store.next_part(), retry, limit)
     observer.started(jobs)
     if jobs:
@@ -118,32 +119,36 @@ def unscored_as_missing(plan: Plan, store: Store) -> dict[str, str]:
     return statuses
 
 
-def rescore(plan: Plan, store: Store) -> int:
-    """Score rules that are new to stored trainings from their logits, where those are stored; return how many."""
-    statuses, scored = store.statuses(), store.scored()
-    scores: list[dict[str, Any]] = []
-    labels: list[dict[str, Any]] = []
+def rescore(plan: Plan, store: Store, retry: bool) -> int:
+    """Score rules that are new to stored trainings from their logits, where those are stored; return how many.
+
+    retry: try rules again that could not be fitted.
+    """
+    statuses, scored = store.statuses(), _scored(store, retry)
+    made = Scored([], [])
     for training in plan.trainings:
         if training.dataset.task != "classification":
             continue
         for _, _, key in training.trials:
             new = [(name, rule) for name, rule in training.rules if (key, name) not in scored]
             if new and statuses.get(key) == "ok":
-                _rescore_trial(store, training, key, new, scores, labels)
-    if scores:
-        store.write_scores(f"{store.next_part():06d}-rescored", scores, labels)
-    return len(labels)
+                _rescore_trial(store, key, new, made)
+    if made.scores:
+        store.write_scores(f"{store.next_part():06d}-rescored", made.scores, made.labels)
+    return len(made.labels)
 
 
-def _rescore_trial(
-    store: Store, training: Training, key: str, rules: Sequence[tuple[str, Any]], scores: list, labels: list
-) -> None:
+def _scored(store: Store, retry: bool) -> set[tuple[str, str]]:
+    """Return which (trial, rule) need no score: those that have one, or failed for good."""
+    return store.scored() - (store.refused().keys() if retry else set())
+
+
+def _rescore_trial(store: Store, key: str, rules: Sequence[tuple[str, Rule]], made: Scored) -> None:
     """Add the scores of new rules on one stored trial, if its logits are there."""
     held = store.logits(key)
     if held is None:
         return
     outcomes = {name: Outcome(*held.parts[name]) for name in PARTS}
-    for name, rule in rules:
-        rows, predicted = score_rule(rule, outcomes, np.array(held.seen_prior), np.array(held.target_prior))
-        scores.extend({"key": key, "rule": name, **row} for row in rows)
-        labels.append({"key": key, "rule": name, "predicted": predicted, "values": []})
+    scored = score_rules(key, rules, outcomes, np.array(held.seen_prior), np.array(held.target_prior))
+    made.scores.extend(scored.scores)
+    made.labels.extend(scored.labels)

@@ -5,12 +5,14 @@ that scoring right after training and scoring the stored logits later agree to t
 validation rows; test rows are only ever scored. numpy alone is needed here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from bench import metrics
+from bench.errors import FAILURES, one_line
 from bench.stages.decisions import Rule, row_weights, to_logits
 
 PARTS = ("train", "validation", "test")
@@ -33,6 +35,37 @@ class Outcome:
 def relative(logits: np.ndarray) -> np.ndarray:
     """Return logits float32 [N, C] relative to class 0, as float16 [N, C-1]."""
     return np.clip(logits[:, 1:] - logits[:, :1], -_LARGEST, _LARGEST).astype(np.float16)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Rows for the store: of scores, one per rule and part, and of predicted test labels, one per rule."""
+
+    scores: list[dict[str, Any]]
+    labels: list[dict[str, Any]]
+
+
+def score_rules(
+    key: str,
+    rules: Sequence[tuple[str, Rule]],
+    outcomes: dict[str, Outcome],
+    logits_prior: np.ndarray,
+    target_prior: np.ndarray,
+) -> Scored:
+    """Score one trial under every rule (digest, rule), each by itself: one that fails leaves the others as they are.
+
+    A rule that cannot be fitted gets one row, of the test part, with a reason and no score, and predicts nothing.
+    """
+    scored = Scored([], [])
+    for name, rule in rules:
+        try:
+            rows, predicted = score_rule(rule, outcomes, logits_prior, target_prior)
+        except FAILURES as error:
+            rows = [{"part": "test", "rows": 0, "confusion": [], "reason": one_line(error)}]
+            predicted = np.empty(0, dtype=np.uint8)
+        scored.scores.extend({"key": key, "rule": name, **row} for row in rows)
+        scored.labels.append({"key": key, "rule": name, "predicted": predicted, "values": []})
+    return scored
 
 
 def score_rule(

@@ -5,7 +5,8 @@ so a record that exists is complete and a killed run loses at most what was trai
 read with pandas or DuckDB alone:
 
 records/    one row per trial: status, cost, curve, provenance
-scores/     one row per (trial, decision rule, part): every metric and the confusion matrix
+scores/     one row per (trial, decision rule, part): every metric and the confusion matrix; for a rule that could not
+            be fitted one row, of the test part, with the reason and no score
 labels/     predicted test labels per (trial, rule); a regression's first test predictions
 truth/      the true test labels, once per distinct test set
 logits/     logits relative to class 0, for new rules and metrics; stays local
@@ -50,7 +51,7 @@ def _schemas() -> "dict[str, pa.Schema]":
         "machine": word, "device": word, "threads": whole, "versions": word, "commit": word, "dirty": flag,
     }  # fmt: skip
     score = {"key": text, "rule": word, "part": word, "rows": whole}
-    score |= dict.fromkeys(METRICS, real) | {"confusion": pa.list_(whole)}
+    score |= dict.fromkeys(METRICS, real) | {"confusion": pa.list_(whole), "reason": text}
     label = {"key": text, "rule": word, "predicted": pa.list_(pa.uint8()), "values": pa.list_(pa.float32())}
     logit = {"key": text, "part": word, "logits": pa.binary(), "columns": whole, "targets": pa.list_(pa.uint8())}
     tiers = {"records": record, "scores": score, "labels": label, "logits": logit}
@@ -205,6 +206,13 @@ class Store:
         scored, predicted = (set(zip(*(one.to_pylist() for one in table.columns), strict=True)) for table in pairs)
         return scored & predicted
 
+    def refused(self) -> dict[tuple[str, str], str]:
+        """Return why a rule could not be fitted, by (trial, rule); of several attempts the latest counts."""
+        table = self._table("scores", ["key", "rule", "part", "reason"])
+        rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+        latest = {(key, rule): reason for key, rule, part, reason in rows if part == "test"}
+        return {pair: reason for pair, reason in latest.items() if reason}
+
     def runs(self) -> "pd.DataFrame":
         """Return one row per trial."""
         frame = _plain(self._table("records").to_pandas())
@@ -212,8 +220,9 @@ class Store:
         return frame.iloc[order.argsort(kind="stable")].drop_duplicates("key", keep="last").sort_index()
 
     def scores(self) -> "pd.DataFrame":
-        """Return one row per trial, rule and part."""
+        """Return one row per trial, rule and part; ``reason`` is empty but for a rule that could not be fitted."""
         frame = _plain(self._table("scores").to_pandas())
+        frame["reason"] = frame["reason"].fillna("")
         return frame.drop_duplicates(["key", "rule", "part"], keep="last")
 
     @cached_property

@@ -143,7 +143,7 @@ class Running:
         metric_of = {d.label: d.metric for d in self._plan.suite.datasets}
         cells = self._plan.by_key
         for row in part.scores:
-            if row["part"] != "test":
+            if row["part"] != "test" or row.get("reason"):
                 continue
             for cell in cells.get((row["key"], row["rule"]), ()):
                 self._scores[cell.dataset, cell.technique].append(row[metric_of[cell.dataset]])

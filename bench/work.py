@@ -13,15 +13,15 @@ import numpy as np
 
 from bench import training
 from bench.datasets.base import Data, Dataset
+from bench.errors import FAILURES, one_line
 from bench.keys import Streams, digest
 from bench.preparation import Prepared, prepare
 from bench.process import machine, release_memory, settle_process
 from bench.recipe import Recipe
-from bench.scoring import PARTS, Outcome, relative, score_rule, score_values
+from bench.scoring import PARTS, Outcome, relative, score_rules, score_values
 from bench.splits import Split, split
 from bench.stages.decisions import Rule
 
-FAILURES = (ArithmeticError, AssertionError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 _CACHE_BYTES = 100_000_000
 
 
@@ -75,6 +75,14 @@ class Part:
         """Return a part with nothing in it."""
         return cls([], [], [], [], {})
 
+    def add(self, other: "Part") -> None:
+        """Append the rows and truths of another part."""
+        self.runs.extend(other.runs)
+        self.scores.extend(other.scores)
+        self.labels.extend(other.labels)
+        self.logits.extend(other.logits)
+        self.truths.update(other.truths)
+
 
 def run_job(job: Job) -> Part:
     """Train and score the trials of one job; whatever goes wrong with a trial becomes its record."""
@@ -105,7 +113,7 @@ def _run_stacks(job: Job) -> Part:
             try:
                 ready.append(_make_ready(job, place))
             except FAILURES as error:
-                part.runs.append(_record(job, place, status="failed", reason=_sentence(error)))
+                part.runs.append(_record(job, place, status="failed", reason=one_line(error)))
         for steps in sorted({one.steps for one in ready}):
             _train(job, [one for one in ready if one.steps == steps], steps, deadline, part)
     return part
@@ -146,15 +154,18 @@ def _train(job: Job, stack: "list[_Ready]", steps: int, deadline: float | None, 
     outputs = _outputs(job.dataset, stack[0].data)
     try:
         fit = training.fit(job.recipe, [one.prepared for one in stack], outputs, steps, deadline)
-        _score(job, stack, fit, part)
+        predicted = _predict(stack, fit)
     except training.OutOfTimeError as error:
         part.runs.extend(_record(job, one.place, status="timeout", reason=str(error)) for one in stack)
     except FAILURES as error:
-        if len(stack) > 1:
+        if len(stack) > 1:  # nothing of it is recorded yet
             for one in stack:
                 _train(job, [one], steps, deadline, part)
         else:
-            part.runs.append(_record(job, stack[0].place, status="failed", reason=_sentence(error)))
+            part.runs.append(_record(job, stack[0].place, status="failed", reason=one_line(error)))
+    else:
+        for index in range(len(stack)):
+            part.add(_finished(job, stack, fit, predicted, index))
 
 
 def _outputs(dataset: Dataset, data: Data) -> int:
@@ -162,8 +173,20 @@ def _outputs(dataset: Dataset, data: Data) -> int:
     return len(dataset.classes()) if dataset.task == "classification" else data.targets.shape[1]
 
 
-def _score(job: Job, stack: "list[_Ready]", fit: training.Fit, part: Part) -> None:
-    """Predict all parts of the stack's trials and add records, scores, labels, logits and truths."""
+@dataclass(frozen=True)
+class _Predicted:
+    """What a stack put out: per part, each trial's outputs [N, C]; and each trial's test targets and days.
+
+    seconds: thread CPU seconds per trial.
+    """
+
+    outputs: dict[str, list[np.ndarray]]
+    tests: list[tuple[np.ndarray, np.ndarray | None]]
+    seconds: float
+
+
+def _predict(stack: "list[_Ready]", fit: training.Fit) -> _Predicted:
+    """Predict all parts of a stack's trials."""
     began = time.thread_time()
     tests = [_test_rows(one) for one in stack]
     inputs = {
@@ -172,24 +195,48 @@ def _score(job: Job, stack: "list[_Ready]", fit: training.Fit, part: Part) -> No
         "test": [one.prepared.scaling.inputs(test) for one, (test, _, _) in zip(stack, tests, strict=True)],
     }
     outputs = {name: training.predict(fit.network, inputs[name]) for name in PARTS}
-    evaluate_seconds = fit.evaluate_seconds + (time.thread_time() - began) / len(stack)
-    for index, one in enumerate(stack):
-        began = time.thread_time()
-        _, truth, day = tests[index]
-        row = _record(job, one.place) | _measured(job, one, fit, index, len(stack))
-        broken = bool(fit.diverged[index]) or not all(np.isfinite(outputs[name][index]).all() for name in PARTS)
-        row |= {"truth": _truth_digest(truth, day), "rows_test": len(truth), "evaluate_seconds": evaluate_seconds}
-        if broken:
-            row |= {"status": "diverged", "reason": f"the loss became non-finite by step {fit.steps[index]}"}
-        else:
-            truths = {"train": one.data.targets[one.split.train], "test": truth}
-            truths["validation"] = one.data.targets[one.split.validation]
-            days = {"test": day}
-            own = {name: (outputs[name][index], truths[name], days.get(name)) for name in PARTS}
-            _add_scores(job, one, own, part)
-            part.truths[row["truth"]] = {"target": truth, "day": day}
-        row["score_seconds"] = time.thread_time() - began
-        part.runs.append(row)
+    seconds = (time.thread_time() - began) / len(stack)
+    return _Predicted(outputs, [(truth, day) for _, truth, day in tests], seconds)
+
+
+def _finished(job: Job, stack: "list[_Ready]", fit: training.Fit, predicted: _Predicted, index: int) -> Part:
+    """Return one trained trial's part; where it cannot be scored it fails by itself, whatever trained beside it."""
+    try:
+        return _score(job, stack, fit, predicted, index)
+    except FAILURES as error:
+        part = Part.empty()
+        part.runs.append(_record(job, stack[index].place, status="failed", reason=one_line(error)))
+        return part
+
+
+def _score(job: Job, stack: "list[_Ready]", fit: training.Fit, predicted: _Predicted, index: int) -> Part:
+    """Return the record, scores, labels, logits and truths of one trial of a stack."""
+    began = time.thread_time()
+    part, one = Part.empty(), stack[index]
+    outputs = {name: predicted.outputs[name][index] for name in PARTS}
+    truth, day = predicted.tests[index]
+    row = _record(job, one.place) | _measured(job, one, fit, index, len(stack))
+    row |= {"truth": _truth_digest(truth, day), "rows_test": len(truth)}
+    row["evaluate_seconds"] = fit.evaluate_seconds + predicted.seconds
+    if reason := _divergence(fit, index, outputs):
+        row |= {"status": "diverged", "reason": reason}
+    else:
+        truths = {"train": one.data.targets[one.split.train], "test": truth}
+        truths["validation"] = one.data.targets[one.split.validation]
+        days = {"test": day}
+        _add_scores(job, one, {name: (outputs[name], truths[name], days.get(name)) for name in PARTS}, part)
+        part.truths[row["truth"]] = {"target": truth, "day": day}
+    row["score_seconds"] = time.thread_time() - began
+    part.runs.append(row)
+    return part
+
+
+def _divergence(fit: training.Fit, index: int, outputs: dict[str, np.ndarray]) -> str:
+    """Return why a trial's outputs [N, C] cannot be scored, or an empty string."""
+    if fit.diverged[index]:
+        return f"the loss became non-finite by step {fit.steps[index]}"
+    broken = [name for name, values in outputs.items() if not np.isfinite(values).all()]
+    return f"the loss stayed finite, but outputs on {' and '.join(broken)} rows are not" if broken else ""
 
 
 def _test_rows(one: "_Ready") -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -223,10 +270,9 @@ def _add_scores(
     outcomes = {name: Outcome(relative(out), truth, day) for name, (out, truth, day) in own.items()}
     assert one.prepared.logits_prior is not None
     assert one.prepared.target_prior is not None
-    for rule_digest, rule in job.rules:
-        rows, predicted = score_rule(rule, outcomes, one.prepared.logits_prior, one.prepared.target_prior)
-        part.scores.extend({"key": key, "rule": rule_digest, **row} for row in rows)
-        part.labels.append({"key": key, "rule": rule_digest, "predicted": predicted, "values": []})
+    scored = score_rules(key, job.rules, outcomes, one.prepared.logits_prior, one.prepared.target_prior)
+    part.scores.extend(scored.scores)
+    part.labels.extend(scored.labels)
     for name, outcome in outcomes.items():
         part.logits.append(
             {
@@ -302,11 +348,6 @@ def _measured(job: Job, one: "_Ready", fit: training.Fit, index: int, stack: int
 
 def _listed(prior: np.ndarray | None) -> list[float]:
     return [] if prior is None else prior.tolist()
-
-
-def _sentence(error: BaseException) -> str:
-    """Return an error as one line."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _truth_digest(truth: np.ndarray, day: np.ndarray | None) -> str:

@@ -13,7 +13,7 @@ import torch
 from bench import training
 from bench.catalogue import TECHNIQUES
 from bench.datasets.base import Data, Dataset
-from bench.keys import Streams
+from bench.keys import Streams, digest
 from bench.preparation import prepare
 from bench.recipe import Recipe, apply, combine
 from bench.splits import Split, split
@@ -78,7 +78,8 @@ def _job(dataset: Dataset, technique: str) -> Job:
     recipe = apply(tiny.baseline(dataset), combine([TECHNIQUES[technique]], dataset.kind))
     rules = tuple((name, apply(recipe, TECHNIQUES[name].change).decide) for name in RULES)
     places = tuple(Place(0, fold, 0, f"key {fold}") for fold in range(3))
-    return Job("000000-x", 1, dataset, "tiny", technique, "t", recipe, 3, places, rules, {})  # type: ignore[arg-type]
+    identity = digest(dataset.identity())
+    return Job("000000-x", 1, dataset, identity, "tiny", technique, "t", recipe, 3, places, rules, {})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("technique", ["baseline", "early-stopping", "smote", "class-weights", "augmentation"])

@@ -15,6 +15,8 @@ import yaml
 
 from bench import execution, runner
 from bench.plan import Plan, make_plan
+from bench.reporting import analyse
+from bench.stages.decisions import LogitAdjustment
 from bench.store import Store
 from bench.suite import load_suite
 
@@ -137,6 +139,43 @@ def test_what_cannot_train_is_a_record_and_the_rest_goes_on(tmp_path: Path) -> N
     assert runs.loc[runs["technique"] == "smote", "reason"].str.contains("needs more than 5 training rows").all()
     assert run(plan, Store(store.path)) == 0
     assert run(plan, Store(store.path), retry=True) == 12
+
+
+class Unwilling:
+    """A rule's fit that cannot work on these rows."""
+
+    def __call__(self, *_: object) -> None:
+        raise ValueError("no such\nprior")
+
+
+@pytest.mark.parametrize("staged", [False, True], ids=["scored at training", "scored from stored logits"])
+def test_a_rule_that_cannot_be_fitted_concerns_no_other_cell_and_is_tried_again_only_where_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, staged: bool
+) -> None:
+    plain, plan = (plan_of(tmp_path, ["baseline", *more]) for more in ([], ["logit-adjustment"]))
+    alone, folder = Store(tmp_path / "alone"), tmp_path / "results"
+    run(plain, alone)
+    with monkeypatch.context() as patch:
+        patch.setattr(LogitAdjustment, "fit", Unwilling())
+        if staged:
+            run(plain, Store(folder))
+        assert run(plan, Store(folder)) == (0 if staged else 6)
+        before = len(list(folder.rglob("*.parquet")))
+        assert run(plan, Store(folder)) == 0
+        assert len(list(folder.rglob("*.parquet"))) == before, "neither trained nor scored again"
+    baseline = scores(Store(folder)).query("reason == ''").reset_index(drop=True)
+    pd.testing.assert_frame_equal(baseline, scores(alone), check_exact=True)
+    assert set(Store(folder).refused().values()) == {"no such prior"}
+    assert standings(folder) == {"baseline": {"ok": 6}, "logit-adjustment": {"failed": 6}}
+    assert run(plan, Store(folder)) == 0
+    assert run(plan, Store(folder), retry=True) == 0, "its logits are stored"
+    assert standings(folder) == {"baseline": {"ok": 6}, "logit-adjustment": {"ok": 6}}
+
+
+def standings(folder: Path) -> dict[str, dict[str, int]]:
+    """Return how the trials of each technique ended, as the report says it."""
+    (dataset,) = analyse(Store(folder)).datasets
+    return {one.technique: dict(one.statuses) for one in dataset.standings}
 
 
 def test_a_stack_past_its_limit_is_recorded_and_trained_again_next_time(tmp_path: Path) -> None:

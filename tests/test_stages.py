@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from bench import training
@@ -426,6 +427,17 @@ def test_missing_numbers_become_the_training_median() -> None:
     rows = np.array([[1.0], [2.0], [9.0], [np.nan]], dtype=np.float32)
     fitted = Standardise().fit(rows, np.zeros(4), (), regression=False)
     np.testing.assert_allclose(fitted.inputs(rows)[3], fitted.inputs(rows)[1])
+
+
+def test_a_number_that_no_training_row_lacks_is_filled_in_later_and_changes_no_bit_of_the_rest() -> None:
+    rows = (np.random.default_rng(0).normal(size=(501, 3)) * [1, 1e-3, 1e4] + 70).astype(np.float32)
+    later = rows[:2].copy()
+    later[0, 1] = np.nan
+    fitted = Standardise().fit(rows, np.zeros(501), (), regression=False)
+    np.testing.assert_array_equal(
+        fitted.inputs(later)[0, 1], fitted.inputs(np.median(rows, axis=0, keepdims=True))[0, 1]
+    )
+    np.testing.assert_array_equal(fitted.inputs(rows), StandardScaler().fit(rows).transform(rows))
 
 
 def test_regression_targets_come_back_in_their_own_units() -> None:

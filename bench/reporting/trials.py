@@ -53,8 +53,9 @@ def means(values: np.ndarray, repeat: np.ndarray) -> np.ndarray:
 def trial_table(plan: Mapping[str, Any], store: "Store") -> Trials:
     """Return the planned trials of every cell with their records and scores.
 
-    status: that of the record; 'missing' without one, 'unscored' where the cell's rule has no test score yet. Columns
-    named as a metric hold test scores, those with ``train_`` before it the scores on the rows trained on.
+    status: that of the record; 'missing' without one, 'unscored' where the cell's rule has no test score yet, 'failed'
+    (with the rule's reason) where it could not be fitted. Columns named as a metric hold test scores, those with
+    ``train_`` before it the scores on the rows trained on.
     """
     import pandas as pd
 
@@ -70,12 +71,15 @@ def trial_table(plan: Mapping[str, Any], store: "Store") -> Trials:
     test = scores[scores["part"] == "test"].drop(columns=["part", "rows"])
     train = scores.loc[scores["part"] == "train", ["key", "rule", *METRICS]]
     train = train.rename(columns={name: TRAIN + name for name in METRICS})
-    test = test.assign(scored=True)
+    test = test.assign(scored=True).rename(columns={"reason": "refused"})
     table = planned.merge(store.runs()[["key", *RUN_COLUMNS]], on="key", how="left")
     table = table.merge(test, on=["key", "rule"], how="left").merge(train, on=["key", "rule"], how="left")
     table["status"] = table["status"].astype(object).where(table["status"].notna(), "missing")
+    table["refused"] = table["refused"].fillna("")
     unscored = (table["status"] == "ok") & table["scored"].isna()
     table.loc[unscored, "status"] = "unscored"
-    table["reason"] = table["reason"].fillna("")
+    refused = (table["status"] == "ok") & (table["refused"] != "")
+    table.loc[refused, "status"] = "failed"
+    table["reason"] = table["refused"].where(refused, table["reason"]).fillna("")
     numbers = {name: table[name].to_numpy(dtype=float) for name in (*NUMBERS, *METRICS, *(TRAIN + m for m in METRICS))}
     return Trials({name: np.asarray(table[name]) for name in table.columns} | numbers)

@@ -1,5 +1,6 @@
 """Slot ``preprocess``: how inputs (and regression targets) are scaled or encoded, fitted on training rows only."""
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -29,7 +30,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Standardise(Stage):
-    """Zero mean and unit variance; categories of a table one-hot; missing numbers become the median.
+    """Zero mean and unit variance; categories of a table one-hot; missing numbers become the training rows' median.
 
     A table is scaled per column, series per channel, the pixels (uint8) of images per channel. Regression targets are
     scaled as well: those of a series with the series' own numbers (they are further points of it), those of a table by
@@ -37,6 +38,11 @@ class Standardise(Stage):
     """
 
     kind: ClassVar[str] = "standardise"
+
+    def load(self) -> None:
+        """Import scikit-learn, which takes most of a second: no cost of the first trial that a worker prepares."""
+        for module in ("compose", "impute", "pipeline", "preprocessing"):
+            importlib.import_module(f"sklearn.{module}")
 
     def fit(self, inputs: "np.ndarray", targets: "np.ndarray", columns: Sequence[Column], regression: bool) -> Fitted:
         """Fit on training rows: inputs [N, ...], targets [N] or [N, K]."""
@@ -99,9 +105,8 @@ def _fit_table(inputs: "np.ndarray", columns: Sequence[Column]) -> Transform:
     levels = [column.levels for column in columns] or [0] * inputs.shape[1]
     numeric = [index for index, count in enumerate(levels) if count == 0]
     codes = [index for index, count in enumerate(levels) if count > 0]
-    scaler = StandardScaler()
-    if numeric and _has_missing(inputs[:, numeric]):
-        scaler = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), scaler)
+    # Rows seen later may lack a number that every training row has. Where none is missing the imputer changes no bit.
+    scaler = make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler())
     encoder = OneHotEncoder(
         categories=[[float(code) for code in range(levels[index])] for index in codes],
         handle_unknown="ignore",
@@ -109,9 +114,3 @@ def _fit_table(inputs: "np.ndarray", columns: Sequence[Column]) -> Transform:
     )
     table = ColumnTransformer([("numeric", scaler, numeric), ("codes", encoder, codes)]).fit(inputs)
     return lambda array: table.transform(array).astype("float32")
-
-
-def _has_missing(array: "np.ndarray") -> bool:
-    import numpy as np
-
-    return bool(np.isnan(array).any())

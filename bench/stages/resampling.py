@@ -4,6 +4,7 @@ n_c are the training rows per class, n_min and n_max the smallest and largest. I
 samplers that measure distances.
 """
 
+import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Resample(Stage):
     """Base of the samplers."""
+
+    def load(self) -> None:
+        """Import imbalanced-learn, which takes over a second: no cost of the first trial that a worker resamples."""
+        importlib.import_module("imblearn.over_sampling")
+        importlib.import_module("imblearn.under_sampling")
 
     def resample(self, inputs: "np.ndarray", labels: "np.ndarray", seed: int) -> tuple["np.ndarray", "np.ndarray"]:
         """Return resampled (inputs [M, ...], labels [M]) from training rows (inputs [N, ...], labels [N]).
