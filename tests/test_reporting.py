@@ -252,16 +252,53 @@ def test_one_repeat_gives_scores_without_intervals(tmp_path: Path) -> None:
         good = _standing(dataset, "good")
         assert good.difference is not None
         assert np.isnan(good.difference.low95)
-        assert good.word == ("undecided" if dataset.label == "folds" else "not compared")
+        assert (good.word, good.rank, good.place_low) == ("not compared", None, None)
     assert "(no interval)" in write_report(store.path, tmp_path / "report").read_text(encoding="utf-8")
 
 
-def test_a_fixed_test_set_gives_no_verdict_below_five_repeats(tmp_path: Path) -> None:
+def test_a_fixed_test_set_gives_no_verdict_and_no_rank_below_five_repeats(tmp_path: Path) -> None:
     for repeats in (4, 5):
         store = write(tmp_path / str(repeats), replace(SMALL, repeats=repeats, datasets=("fixed-test", "generator")))
         fixed, generator = analyse(store).datasets
-        assert (_standing(fixed, "good").word == "not compared") == (repeats < 5)
+        few = repeats < 5
+        assert (_standing(fixed, "good").word == "not compared") == few
+        assert {one.rank is None and one.place_low is None for one in fixed.standings} == {few}
+        assert _standing(fixed, "rule").word == "identical", "what is identical needs no test"
         assert _standing(generator, "good").word != "not compared"
+        assert _standing(generator, "good").rank == 1
+
+
+def test_a_report_on_too_few_repeats_says_so_and_not_that_trials_are_missing(tmp_path: Path) -> None:
+    store = write(tmp_path / "results", replace(SMALL, repeats=2, datasets=("fixed-test",)))
+    write_report(store.path, tmp_path / "report")
+    text = (tmp_path / "report" / "README.md").read_text(encoding="utf-8")
+    assert "No verdict: on a fixed test set at least 5 repeats are needed, and 2 were planned." in text
+    assert "Not compared: good, " in text
+    assert "Identical to it, trial by trial: rule." in text
+    assert "no difference was tested" in text
+    assert "complete" not in text
+    for name in ("differences", "gap-score", "cost-score"):
+        drawn = (tmp_path / "report" / f"{name}.svg").read_text(encoding="utf-8")
+        assert "incomplete" not in drawn
+        assert ">not compared</text>" in drawn
+
+
+def test_the_finding_names_what_stands_against_a_verdict(tmp_path: Path) -> None:
+    world = replace(SMALL, datasets=("generator",), same_training=(), not_applicable=())
+    for statuses, sentence in (
+        ({("generator", "baseline", 0, 0): "failed"}, "No verdict yet: the baseline is not complete"),
+        (
+            {("generator", name, 0, 0): "failed" for name in EFFECTS if name != "baseline"},
+            "No verdict yet: no technique",
+        ),
+    ):
+        store = write(tmp_path / sentence[-9:], replace(world, statuses=statuses))
+        assert tables.summary(analyse(store).datasets[0])[0].startswith(sentence)
+    alone = write(tmp_path / "alone", replace(world, effects={"baseline": 0.0}))
+    assert tables.summary(analyse(alone).datasets[0])[0].startswith("No verdict: no technique beside the baseline")
+    same = replace(world, effects={"baseline": 0.0, "rule": 0.0}, same_training=("rule",))
+    (dataset,) = analyse(write(tmp_path / "same", same)).datasets
+    assert tables.summary(dataset)[0].startswith("Nothing was shown to be better")
 
 
 def test_a_ranking_metric_on_a_fixed_test_set_has_no_interval(tmp_path: Path) -> None:
@@ -278,7 +315,8 @@ def test_a_ranking_metric_on_a_fixed_test_set_has_no_interval(tmp_path: Path) ->
     assert good.difference is not None
     assert np.isfinite(good.difference.estimate)
     assert np.isnan(good.difference.low95)
-    assert good.word == "undecided"
+    assert (good.word, good.rank, dataset.family) == ("not compared", None, 0)
+    assert tables.summary(dataset)[0] == ("No verdict: these repeats and rows give differences in ROC AUC no interval.")
 
 
 # ---- what is written
