@@ -317,10 +317,20 @@ def _complaint(name: str, values: Mapping[str, Any]) -> str:
 
 
 def _metric(node: Node, dataset: Dataset) -> str:
-    """Return a metric that techniques can be ranked by on this dataset."""
+    """Return a metric that techniques can be ranked by on this dataset.
+
+    Fixed test rows of classes are drawn again from the stored labels, which give metrics made of counts an interval.
+    """
     metric = node.text("metric")
     offers = dataset.offers()
     fitting = [name for name, one in METRICS.items() if one.fits(dataset.task, offers) and name != "prevalence"]
+    if metric in fitting and dataset.repeats == "fixed" and dataset.has_test and dataset.task == "classification":
+        counted = [name for name in fitting if METRICS[name].kind == "count"]
+        if metric not in counted:
+            node.fail(
+                f"the metric '{metric}' cannot rank {dataset.name}: on fixed test rows only metrics made of counts have "
+                f"an interval. Valid: {', '.join(sorted(counted))}"
+            )
     if metric in METRICS and metric not in fitting:
         shape = f"{dataset.task} of {len(dataset.classes())} classes" if dataset.classes() else dataset.task
         node.fail(f"the metric '{metric}' cannot rank {dataset.name} ({shape}). Valid: {', '.join(sorted(fitting))}")

@@ -206,6 +206,25 @@ def test_a_mistake_in_a_table_of_ones_own_has_the_exact_place(tmp_path: Path) ->
     assert found.datasets[0].metric == "recall_at_fpr_5"
 
 
+@pytest.mark.parametrize("metric", ["average_precision", "roc_auc", "log_loss", "brier", "ece"])
+def test_fixed_test_rows_are_ranked_by_counts_only(tmp_path: Path, metric: str) -> None:
+    with pytest.raises(UsageError, match=f"7:13: the metric '{metric}' cannot rank digits: on fixed test rows"):
+        load(tmp_path, ONE.format(f"metric: {metric}"))
+    assert load(tmp_path, ONE.format("metric: tail_accuracy")).datasets[0].metric == "tail_accuracy"
+    generator = ONE.replace("use: digits", "use: sine-events").format(f"metric: {metric}")
+    assert load(tmp_path, generator).datasets[0].metric == metric
+
+
+def test_a_table_is_ranked_by_counts_only_where_it_has_a_test_file(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("x,y\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(20)), encoding="utf-8")
+    line = f"set: {{path: {file}, target: y{{}}}}\n    metric: roc_auc"
+    text = ONE.replace("use: digits", "use: table")
+    assert load(tmp_path, text.replace("{}", line.replace("{}", ""))).datasets[0].metric == "roc_auc"
+    with pytest.raises(UsageError, match=r"cannot rank table: .* Valid: accuracy, balanced_accuracy, g_mean, macro_f1"):
+        load(tmp_path, text.replace("{}", line.replace("{}", f", test_path: {file}")))
+
+
 def test_a_setting_that_fits_one_dataset_only_names_the_other(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\(on dataset 'sine'\)$"):
         load(tmp_path, TWO.format("{use: dropout, set: {network.depth: 1}}"))
