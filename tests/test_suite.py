@@ -225,6 +225,16 @@ def test_a_table_is_ranked_by_counts_only_where_it_has_a_test_file(tmp_path: Pat
         load(tmp_path, text.replace("{}", line.replace("{}", f", test_path: {file}")))
 
 
+def test_more_folds_than_series_are_refused_where_they_stand(tmp_path: Path) -> None:
+    text = ONE.replace("use: digits", "use: sine")
+    for series, told in ((1, "1 group; it needs at least 2"), (2, "2 groups; use at most 2 folds or more of them")):
+        with pytest.raises(UsageError, match=f"3 folds are more than whole groups allow: sine has {told}$"):
+            load(tmp_path, text.format(f"set: {{series: {series}}}"))
+    with pytest.raises(UsageError, match="7:12: 31 folds are more than whole groups allow: sine has 30 groups"):
+        load(tmp_path, text.format("folds: 31"))
+    assert load(tmp_path, text.format("set: {series: 3}")).datasets[0].folds == 3
+
+
 def test_a_setting_that_fits_one_dataset_only_names_the_other(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\(on dataset 'sine'\)$"):
         load(tmp_path, TWO.format("{use: dropout, set: {network.depth: 1}}"))

@@ -8,6 +8,7 @@ import pytest
 
 from bench.datasets import create
 from bench.errors import UsageError
+from bench.splits import check_folds
 
 
 def frame(rows: int = 60) -> pd.DataFrame:
@@ -55,6 +56,18 @@ def test_tasks_divisions_and_classes_follow_the_file(tmp_path: Path) -> None:
     days = numbers.make(0, 0).time
     assert days is not None
     np.testing.assert_allclose(days, np.arange(60))
+
+
+def test_folds_never_cut_what_a_table_holds_together(tmp_path: Path) -> None:
+    path = saved(tmp_path, frame().assign(who=np.arange(60) % 4, when=np.arange(60) % 7))
+    label = {"path": path, "target": "label"}
+    assert create("table", label).blocks() is None
+    assert create("table", {**label, "group": "who"}).blocks() == 4
+    assert create("table", {**label, "time": "when"}).blocks() == 7
+    with pytest.raises(UsageError, match="5 folds are more than whole groups allow: table has 4 groups"):
+        check_folds(create("table", {**label, "group": "who"}), 5)
+    with pytest.raises(UsageError, match="8 folds are more than whole moments allow: table has 7 moments"):
+        check_folds(create("table", {**label, "time": "when"}), 8)
 
 
 def test_an_unseen_category_of_the_test_file_has_no_code_and_a_test_file_is_the_test_set(tmp_path: Path) -> None:

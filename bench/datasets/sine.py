@@ -74,6 +74,10 @@ class Sine(Dataset):
     def class_counts(self) -> None:
         """Return None: a regression has no classes."""
 
+    def blocks(self) -> int:
+        """Return the number of series."""
+        return self.series
+
     def identity(self) -> dict[str, object]:
         """Return name, revision and parameters; ``phase_only`` only where it is set, so that older keys still hold."""
         described = super().identity()
