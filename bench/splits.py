@@ -131,9 +131,10 @@ def _share_of_each_class(targets: "np.ndarray", rows: "np.ndarray", stream: tupl
 
 
 def check_folds(dataset: Dataset, folds: int) -> None:
-    """Raise UsageError where the rarest class has fewer rows than there are folds."""
+    """Raise UsageError where the rarest class has fewer rows, or the dataset fewer groups or moments, than folds."""
     if folds < 2:
         raise UsageError(f"folds must be at least 2, got {folds}")
+    _check_blocks(dataset, folds)
     counts = dataset.class_counts()
     if counts and min(counts) < folds:
         rarest = dataset.classes()[counts.index(min(counts))]
@@ -141,6 +142,24 @@ def check_folds(dataset: Dataset, folds: int) -> None:
         raise UsageError(
             f"{folds} folds are more than the rarest class allows: '{rarest}' of {dataset.name} has about "
             f"{min(counts)} rows; {remedy}"
+        )
+
+
+def _check_blocks(dataset: Dataset, folds: int) -> None:
+    """Raise UsageError where folds of whole groups or moments would leave a part without any."""
+    held = dataset.blocks()
+    if held is None:
+        return
+    unit = "group" if dataset.division == "group" else "moment"
+    there = f"{dataset.name} has {held} {unit}{'s' * (held != 1)}"
+    if held < folds:
+        remedy = f"use at most {held} folds or more of them" if held > 1 else "it needs at least 2"
+        raise UsageError(f"{folds} folds are more than whole {unit}s allow: {there}; {remedy}")
+    rest = held - -(-held // folds)
+    if not dataset.has_test and rest < 2:
+        raise UsageError(
+            f"{folds} folds leave too little beside a test fold: {there}, and training and validation rows need one "
+            "each too; use more folds or more of them"
         )
 
 

@@ -40,6 +40,11 @@ class Interval:
     identical: bool
     method: str
 
+    @property
+    def known(self) -> bool:
+        """Return whether there is a standard error, so that something can be said of the true difference."""
+        return bool(np.isfinite(self.standard_error))
+
     def p_one_sided(self, bound: float, side: Literal["above", "below"]) -> float:
         """Return p of the one-sided test that the true difference lies above (or below) ``bound``."""
         if self.identical:
@@ -177,7 +182,7 @@ def smallest_detectable(repeats: int, family: int, power: float = POWER) -> floa
 
 @dataclass(frozen=True)
 class Verdict:
-    """One of better, worse, equivalent, undecided; identical without a test; '' below full coverage.
+    """One of better, worse, equivalent, undecided; identical without a test; '' where nothing can be said.
 
     sign: '+' or '-' where the (Holm-adjusted) difference is significant, whatever the word.
     smallest_detectable: the effect that this many repeats find with 80 % power, in the metric's unit.
@@ -196,10 +201,12 @@ def verdicts(
     """Return the verdict on each technique of a family: every technique against the baseline, on one metric.
 
     Equivalent: both one-sided tests at 5 %, Holm-adjusted, within +-margin; it takes precedence. Better or worse:
-    Holm-adjusted p below 5 %. A technique that is identical to the baseline is not tested and not counted.
+    Holm-adjusted p below 5 %. A technique that is identical to the baseline is not tested and not counted. Below full
+    coverage, and without a standard error, there is no word, and the technique does not count either.
     """
     direction = 1 if better == "higher" else -1
-    tested = [full and not one.identical for one, full in zip(intervals, complete, strict=True)]
+    spoken = [full and one.known for one, full in zip(intervals, complete, strict=True)]
+    tested = [said and not one.identical for one, said in zip(intervals, spoken, strict=True)]
     p_holm = holm([one.p_value if use else np.nan for one, use in zip(intervals, tested, strict=True)])
     within = [
         max(one.p_one_sided(-margin, "above"), one.p_one_sided(margin, "below")) if use and one.standard_error > 0
@@ -209,8 +216,8 @@ def verdicts(
     p_within = holm(within)
     family = max(1, sum(tested))
     found = []
-    for one, full, difference_p, equivalence_p in zip(intervals, complete, p_holm, p_within, strict=True):
-        if not full:
+    for one, said, difference_p, equivalence_p in zip(intervals, spoken, p_holm, p_within, strict=True):
+        if not said:
             found.append(Verdict("", "", np.nan, np.nan, np.nan))
             continue
         if one.identical:
@@ -221,8 +228,7 @@ def verdicts(
         gain = one.estimate * direction > 0
         clear = ("better" if gain else "worse") if significant else "undecided"
         word = "equivalent" if equivalence_p < ALPHA else clear
-        known = np.isfinite(one.standard_error) and one.degrees_of_freedom > 0
-        effect = one.standard_error * detectable_in_standard_errors(one.degrees_of_freedom, family) if known else np.nan
+        effect = one.standard_error * detectable_in_standard_errors(one.degrees_of_freedom, family)
         found.append(Verdict(word, sign, float(difference_p), float(equivalence_p), float(effect)))
     return found
 

@@ -27,6 +27,7 @@ RESERVED = ("baselines", "reference")  # folders of results/ that no run may wri
 SCORE_MARGIN = 0.01  # equivalence: absolute, for scores
 ERROR_MARGIN = 0.02  # equivalence: fraction of the baseline's, for errors
 SMOKE_STEPS = 40
+MOST_OF_RECIPE = {"steps": 10_000_000, "batch_size": 1_000_000}
 MOST_SEED = 2**63 - 1
 MOST_REPEATS, MOST_FOLDS, MOST_POINTS = 100_000, 1000, 10_000
 SUITE_KEYS = (
@@ -36,7 +37,7 @@ DATASET_KEYS = (
     "use", "name", "set", "recipe", "metric", "repeats", "folds", "folds_per_repeat", "equivalence", "optional",
 )  # fmt: skip
 TECHNIQUE_KEYS = ("use", "name", "set", "grid", "datasets")
-_DATASET_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # files are named by it
+_DATASET_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")  # files are named by it, and names have a limit
 _TECHNIQUE_LABEL = re.compile(r"[^,\[\]\x00-\x1f]+")  # what --filter can name
 
 
@@ -132,6 +133,8 @@ def _with_setting(recipe: Recipe, path: str, value: Any) -> Recipe:
         raise UsageError(f"'{path}' {_stage_sentence(path, getattr(recipe, path))}")
     if value is None:
         raise UsageError(f"'{path}' has no value")
+    if path in MOST_OF_RECIPE and isinstance(value, int) and value > MOST_OF_RECIPE[path]:
+        raise UsageError(f"'{path}' must be at most {MOST_OF_RECIPE[path]}, got {value}")
     return apply(recipe, {path: value})
 
 
@@ -265,7 +268,7 @@ def _dataset(node: Node, protocol: _Protocol) -> SuiteDataset:
     name = entries["use"].text("a dataset")
     if name not in DATASETS:
         entries["use"].fail(unknown("dataset", name, DATASETS))
-    label = _label(entries, name, _DATASET_LABEL, "letters, digits, '.', '_' and '-'")
+    label = _label(entries, name, _DATASET_LABEL, "at most 60 letters, digits, '.', '_' and '-'")
     dataset = _create(name, entries.get("set"), node)
     changes = entries["recipe"].mapping("recipe") if "recipe" in entries else {}
     recipe = with_settings(dataclasses.replace(baseline(dataset), budget=protocol.budget), _settings(changes), changes)
@@ -317,10 +320,20 @@ def _complaint(name: str, values: Mapping[str, Any]) -> str:
 
 
 def _metric(node: Node, dataset: Dataset) -> str:
-    """Return a metric that techniques can be ranked by on this dataset."""
+    """Return a metric that techniques can be ranked by on this dataset.
+
+    Fixed test rows of classes are drawn again from the stored labels, which give metrics made of counts an interval.
+    """
     metric = node.text("metric")
     offers = dataset.offers()
     fitting = [name for name, one in METRICS.items() if one.fits(dataset.task, offers) and name != "prevalence"]
+    if metric in fitting and dataset.repeats == "fixed" and dataset.has_test and dataset.task == "classification":
+        counted = [name for name in fitting if METRICS[name].kind == "count"]
+        if metric not in counted:
+            node.fail(
+                f"the metric '{metric}' cannot rank {dataset.name}: on fixed test rows only metrics made of counts "
+                f"have an interval. Valid: {', '.join(sorted(counted))}"
+            )
     if metric in METRICS and metric not in fitting:
         shape = f"{dataset.task} of {len(dataset.classes())} classes" if dataset.classes() else dataset.task
         node.fail(f"the metric '{metric}' cannot rank {dataset.name} ({shape}). Valid: {', '.join(sorted(fitting))}")

@@ -22,7 +22,7 @@ from sklearn.metrics import f1_score
 
 from bench.errors import UsageError
 from bench.reporting import Analysis, analyse, tables, terminal_ranking, write_report
-from bench.reporting.scatter import spread
+from bench.reporting.scatter import cost_figure, spread
 from bench.reporting.standing import DatasetAnalysis, Standing
 from bench.store import Store
 from tests.synthetic import World, wide, write
@@ -195,6 +195,24 @@ def test_cost_is_compared_on_the_same_machine_and_stack_size_only(tmp_path: Path
     assert tables.cost(_standing(dataset, "good")) == "1.00x FLOPs", "machines share no clock, but they share FLOPs"
 
 
+def test_the_cost_figure_says_who_has_no_point_in_it_and_why(tmp_path: Path) -> None:
+    world = replace(SMALL, datasets=("generator", "folds"), same_training=())
+    store = write(tmp_path, world)
+    rows = store.runs().to_dict("records")
+    moved = [{**row, "machine": "another"} for row in rows if (row["technique"], row["dataset"]) == ("good", "folds")]
+    assert "Left out" not in cost_figure(analyse(Store(tmp_path)).datasets).description
+    store.write("999999-again", moved, [], [], [], {})
+    drawn = cost_figure(analyse(Store(tmp_path)).datasets)
+    assert drawn.description.count("Left out") == 1
+    assert "Left out on folds: good (no trial of the baseline ran on the same machine" in drawn.description
+    assert ("folds", "good") not in {row[:2] for row in drawn.rows}
+    plan = store.read_plan()
+    plan["cells"] = [cell for cell in plan["cells"] if cell["technique"] == "good" and cell["dataset"] == "folds"]
+    store.write_plan(plan)
+    alone = cost_figure(analyse(Store(tmp_path)).datasets).description
+    assert "good (there is no trial of the baseline to compare with)" in alone
+
+
 def test_where_the_numbers_were_made_is_told_once_per_difference(tmp_path: Path) -> None:
     store = write(tmp_path, replace(SMALL, datasets=("generator",), same_training=()))
     made = {"good": ('{"torch": "2.15.0"}', "b" * 40, True), "none": ("{}", "", False)}
@@ -252,16 +270,53 @@ def test_one_repeat_gives_scores_without_intervals(tmp_path: Path) -> None:
         good = _standing(dataset, "good")
         assert good.difference is not None
         assert np.isnan(good.difference.low95)
-        assert good.word == ("undecided" if dataset.label == "folds" else "not compared")
+        assert (good.word, good.rank, good.place_low) == ("not compared", None, None)
     assert "(no interval)" in write_report(store.path, tmp_path / "report").read_text(encoding="utf-8")
 
 
-def test_a_fixed_test_set_gives_no_verdict_below_five_repeats(tmp_path: Path) -> None:
+def test_a_fixed_test_set_gives_no_verdict_and_no_rank_below_five_repeats(tmp_path: Path) -> None:
     for repeats in (4, 5):
         store = write(tmp_path / str(repeats), replace(SMALL, repeats=repeats, datasets=("fixed-test", "generator")))
         fixed, generator = analyse(store).datasets
-        assert (_standing(fixed, "good").word == "not compared") == (repeats < 5)
+        few = repeats < 5
+        assert (_standing(fixed, "good").word == "not compared") == few
+        assert {one.rank is None and one.place_low is None for one in fixed.standings} == {few}
+        assert _standing(fixed, "rule").word == "identical", "what is identical needs no test"
         assert _standing(generator, "good").word != "not compared"
+        assert _standing(generator, "good").rank == 1
+
+
+def test_a_report_on_too_few_repeats_says_so_and_not_that_trials_are_missing(tmp_path: Path) -> None:
+    store = write(tmp_path / "results", replace(SMALL, repeats=2, datasets=("fixed-test",)))
+    write_report(store.path, tmp_path / "report")
+    text = (tmp_path / "report" / "README.md").read_text(encoding="utf-8")
+    assert "No verdict: on a fixed test set at least 5 repeats are needed, and 2 were planned." in text
+    assert "Not compared: good, " in text
+    assert "Identical to it, trial by trial: rule." in text
+    assert "no difference was tested" in text
+    assert "complete" not in text
+    for name in ("differences", "gap-score", "cost-score"):
+        drawn = (tmp_path / "report" / f"{name}.svg").read_text(encoding="utf-8")
+        assert "incomplete" not in drawn
+        assert ">not compared</text>" in drawn
+
+
+def test_the_finding_names_what_stands_against_a_verdict(tmp_path: Path) -> None:
+    world = replace(SMALL, datasets=("generator",), same_training=(), not_applicable=())
+    for statuses, sentence in (
+        ({("generator", "baseline", 0, 0): "failed"}, "No verdict yet: the baseline is not complete"),
+        (
+            {("generator", name, 0, 0): "failed" for name in EFFECTS if name != "baseline"},
+            "No verdict yet: no technique",
+        ),
+    ):
+        store = write(tmp_path / sentence[-9:], replace(world, statuses=statuses))
+        assert tables.summary(analyse(store).datasets[0])[0].startswith(sentence)
+    alone = write(tmp_path / "alone", replace(world, effects={"baseline": 0.0}))
+    assert tables.summary(analyse(alone).datasets[0])[0].startswith("No verdict: no technique beside the baseline")
+    same = replace(world, effects={"baseline": 0.0, "rule": 0.0}, same_training=("rule",))
+    (dataset,) = analyse(write(tmp_path / "same", same)).datasets
+    assert tables.summary(dataset)[0].startswith("Nothing was shown to be better")
 
 
 def test_a_ranking_metric_on_a_fixed_test_set_has_no_interval(tmp_path: Path) -> None:
@@ -278,7 +333,8 @@ def test_a_ranking_metric_on_a_fixed_test_set_has_no_interval(tmp_path: Path) ->
     assert good.difference is not None
     assert np.isfinite(good.difference.estimate)
     assert np.isnan(good.difference.low95)
-    assert good.word == "undecided"
+    assert (good.word, good.rank, dataset.family) == ("not compared", None, 0)
+    assert tables.summary(dataset)[0] == ("No verdict: these repeats and rows give differences in ROC AUC no interval.")
 
 
 # ---- what is written
@@ -386,6 +442,14 @@ def test_a_report_folder_that_cannot_be_written_is_a_usage_error(small: Store, t
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UsageError, match=r"cannot be written .*--report"):
         write_report(small.path, tmp_path / "file" / "suite")
+
+
+def test_results_that_cannot_be_read_leave_no_report_folder(small: Store, tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "plan.json").write_text("{")
+    with pytest.raises(UsageError):
+        write_report(tmp_path / "results", tmp_path / "report" / "suite")
+    assert not (tmp_path / "report").exists()
 
 
 @given(st.lists(st.floats(0, 1), max_size=40).map(sorted), st.floats(0.001, 0.1))

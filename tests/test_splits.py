@@ -160,6 +160,38 @@ def test_too_many_folds_and_too_few_rows_are_refused() -> None:
         split(dataset("time", True), arrays, 2, 0, 0, 0)
 
 
+class Whole(Sorted):
+    """A tiny table of a known number of groups or moments."""
+
+    held = 0
+
+    def blocks(self) -> int:
+        return self.held
+
+
+@pytest.mark.parametrize("own_test", [True, False])
+@pytest.mark.parametrize("way", ["group", "time"])
+def test_folds_of_whole_groups_and_moments_are_refused_before_they_fail(way: str, own_test: bool) -> None:
+    refused = []
+    for held, folds in itertools.product(range(1, 8), range(2, 8)):
+        source = type("Chosen", (Whole,), {"way": way, "own_test": own_test, "held": held, "gap": 0.0})()
+        arrays = data(0, 60)
+        whole = np.arange(len(arrays.targets)) % held
+        arrays = dataclasses.replace(arrays, groups=whole, time=np.sort(whole).astype(float))
+        try:
+            for fold in range(folds):
+                split(source, arrays, folds, 1, 0, fold)
+            check_folds(source, folds)
+        except UsageError as error:
+            pytest.fail(f"{folds} folds of {held} work, and yet: {error}")
+        except ValueError:
+            with pytest.raises(UsageError, match=r"folds (are more than whole|leave too little)"):
+                check_folds(source, folds)
+            refused.append((held, folds))
+    assert (1, 2) in refused
+    assert ((2, 2) in refused) == (not own_test)
+
+
 @given(st.integers(2, 9), st.integers(0, 50), st.data())
 def test_folds_rotate_over_repeats(folds: int, repeats: int, drawn) -> None:
     per_repeat = drawn.draw(st.integers(1, folds))

@@ -69,14 +69,14 @@ def test_folds_that_cancel_within_every_repeat_are_no_difference() -> None:
     assert statistics.verdicts([one], 0.01, "higher", [True])[0].sign == ""
 
 
-def test_too_few_repeats_are_undecided_without_numbers() -> None:
+def test_too_few_repeats_give_no_word_and_no_numbers() -> None:
     for one in (
         statistics.independent_repeats(np.array([[0.3, 0.4]])),
         statistics.nadeau_bengio(np.array([0.3]), 0.25),
         statistics.fixed_test_set(np.array([[0.3]]), 0.05, 100),
     ):
         found = statistics.verdicts([one], 0.01, "higher", [True])[0]
-        assert found.word == "undecided"
+        assert found.word == ""
         assert np.isnan([one.standard_error, one.low95, one.p_value, found.smallest_detectable]).all()
 
 
@@ -167,6 +167,14 @@ def test_below_full_coverage_there_is_no_verdict_and_no_part_in_the_family() -> 
     alone = statistics.verdicts([clear], 0.01, "higher", [True])[0]
     beside = statistics.verdicts([clear, partial], 0.01, "higher", [True, False])
     assert beside[1].word == ""
+    assert beside[0] == alone
+
+
+def test_without_a_standard_error_there_is_no_verdict_and_no_part_in_the_family() -> None:
+    clear, unknown = _normal(0.05, 0.019), _normal(0.09, np.nan)
+    alone = statistics.verdicts([clear], 0.01, "higher", [True])[0]
+    beside = statistics.verdicts([clear, unknown, unknown], 0.01, "higher", [True] * 3)
+    assert [one.word for one in beside] == ["better", "", ""]
     assert beside[0] == alone
 
 

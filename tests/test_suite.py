@@ -113,10 +113,15 @@ STAGE = "is a stage, not a value"
         (ONE, "recipe: {network.width: {a: 1}}", "7:29", "must be a plain value or a list of them, got a mapping"),
         (ONE, "recipe: {network.width: [[1]]}", "7:30", "must be a plain value or a list of them, got a list inside"),
         (ONE, "recipe: {batch_size: 8, steps: 1.5}", "7:36", "'steps' must be of type int, got 1.5"),
+        (ONE, "recipe: {steps: 9999999999999}", "7:21", "'steps' must be at most 10000000, got 9999999999999"),
+        (ONE, "recipe: {batch_size: 99999999999}", "7:26", "'batch_size' must be at most 1000000"),
+        (ONE, "recipe: {network.width: 99999999999}", "7:29", "width must be at least 1 and at most 65536"),
+        (TWO, "{use: focal, name: f, set: {steps: 99999999999}}", "8:40", "'steps' must be at most 10000000"),
         (ONE, "set: {imbalance: 3, n_max: 4000}", "7:32", "n_max must be at most 124, got 4000"),
         (ONE, "set: {imbalance: [1, 2]}", "7:22", "imbalance must be of type float"),
         (ONE, "set: 3", "7:10", "set must be a mapping of names to values, got 3"),
-        (ONE, "name: a/b", "7:11", "name must be made of letters, digits"),
+        (ONE, "name: a/b", "7:11", "name must be made of at most 60 letters, digits"),
+        (ONE, f"name: {'a' * 61}", "7:11", "name must be made of at most 60 letters, digits"),
         (ONE, "metric: recall_at_fpr_1", "7:13", "cannot rank digits (classification of 10 classes)"),
         (ONE, "metric: precision_top_day", "7:13", "cannot rank digits"),
         (ONE, "folds: 7", "7:12", "7 folds are more than the rarest class allows"),
@@ -204,6 +209,39 @@ def test_a_mistake_in_a_table_of_ones_own_has_the_exact_place(tmp_path: Path) ->
             load(tmp_path, text.replace("{}", line))
     found = load(tmp_path, text.replace("{}", f"set: {{path: {file}, target: y}}\n    metric: recall_at_fpr_5"))
     assert found.datasets[0].metric == "recall_at_fpr_5"
+
+
+@pytest.mark.parametrize("metric", ["average_precision", "roc_auc", "log_loss", "brier", "ece"])
+def test_fixed_test_rows_are_ranked_by_counts_only(tmp_path: Path, metric: str) -> None:
+    with pytest.raises(UsageError, match=f"7:13: the metric '{metric}' cannot rank digits: on fixed test rows"):
+        load(tmp_path, ONE.format(f"metric: {metric}"))
+    assert load(tmp_path, ONE.format("metric: tail_accuracy")).datasets[0].metric == "tail_accuracy"
+    generator = ONE.replace("use: digits", "use: sine-events").format(f"metric: {metric}")
+    assert load(tmp_path, generator).datasets[0].metric == metric
+
+
+def test_a_table_is_ranked_by_counts_only_where_it_has_a_test_file(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("x,y\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(20)), encoding="utf-8")
+    line = f"set: {{path: {file}, target: y{{}}}}\n    metric: roc_auc"
+    text = ONE.replace("use: digits", "use: table")
+    assert load(tmp_path, text.replace("{}", line.replace("{}", ""))).datasets[0].metric == "roc_auc"
+    with pytest.raises(UsageError, match=r"cannot rank table: .* Valid: accuracy, balanced_accuracy, g_mean, macro_f1"):
+        load(tmp_path, text.replace("{}", line.replace("{}", f", test_path: {file}")))
+
+
+def test_more_folds_than_series_are_refused_where_they_stand(tmp_path: Path) -> None:
+    text = ONE.replace("use: digits", "use: sine")
+    for series, told in ((1, "1 group; it needs at least 2"), (2, "2 groups; use at most 2 folds or more of them")):
+        with pytest.raises(UsageError, match=f"3 folds are more than whole groups allow: sine has {told}$"):
+            load(tmp_path, text.format(f"set: {{series: {series}}}"))
+    with pytest.raises(UsageError, match="7:12: 31 folds are more than whole groups allow: sine has 30 groups"):
+        load(tmp_path, text.format("folds: 31"))
+    assert load(tmp_path, text.format("set: {series: 3}")).datasets[0].folds == 3
+
+
+def test_a_label_of_sixty_letters_is_still_one(tmp_path: Path) -> None:
+    assert load(tmp_path, ONE.format(f"name: {'a' * 60}")).datasets[0].label == "a" * 60
 
 
 def test_a_setting_that_fits_one_dataset_only_names_the_other(tmp_path: Path) -> None:

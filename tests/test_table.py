@@ -8,6 +8,7 @@ import pytest
 
 from bench.datasets import create
 from bench.errors import UsageError
+from bench.splits import check_folds
 
 
 def frame(rows: int = 60) -> pd.DataFrame:
@@ -55,6 +56,18 @@ def test_tasks_divisions_and_classes_follow_the_file(tmp_path: Path) -> None:
     days = numbers.make(0, 0).time
     assert days is not None
     np.testing.assert_allclose(days, np.arange(60))
+
+
+def test_folds_never_cut_what_a_table_holds_together(tmp_path: Path) -> None:
+    path = saved(tmp_path, frame().assign(who=np.arange(60) % 4, when=np.arange(60) % 7))
+    label = {"path": path, "target": "label"}
+    assert create("table", label).blocks() is None
+    assert create("table", {**label, "group": "who"}).blocks() == 4
+    assert create("table", {**label, "time": "when"}).blocks() == 7
+    with pytest.raises(UsageError, match="5 folds are more than whole groups allow: table has 4 groups"):
+        check_folds(create("table", {**label, "group": "who"}), 5)
+    with pytest.raises(UsageError, match="8 folds are more than whole moments allow: table has 7 moments"):
+        check_folds(create("table", {**label, "time": "when"}), 8)
 
 
 def test_an_unseen_category_of_the_test_file_has_no_code_and_a_test_file_is_the_test_set(tmp_path: Path) -> None:
@@ -152,6 +165,7 @@ def test_test_rows_are_dated_from_the_first_day_of_the_table(tmp_path: Path) -> 
         ({"who": [np.nan, *range(59)]}, {"target": "label", "group": "who"}, "group column 'who' of"),
         ({"when": [None, *["2026-01-01"] * 59]}, {"target": "label", "time": "when"}, "has 1 missing values"),
         ({"amount": [np.inf, *range(59)]}, {"target": "label"}, "has 1 values that are infinite"),
+        ({"when": [np.inf, *range(59)]}, {"target": "label", "time": "when"}, "time column 'when' of"),
         ({"price": [np.inf, *range(59)]}, {"target": "price"}, "has 1 values that are infinite"),
         ({"label": "no"}, {"target": "label"}, "has 1 classes, not 2 to 255"),
         ({"amount": 1.0}, {"target": "label"}, "column 'amount' is constant"),
@@ -208,6 +222,26 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(UsageError, match=f"{name}' cannot be read as a table"):
         create("table", {"path": str(tmp_path / name), "target": "label"})
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_a_column_named_twice_and_nul_bytes_are_refused(tmp_path: Path, name: str) -> None:
+    twice = frame().rename(columns={"price": "who"})
+    with pytest.raises(UsageError, match="its header names the column 'who' twice; rename one of them"):
+        create("table", {"path": saved(tmp_path, twice, name), "target": "label"})
+    nul = frame().replace({"city": {"Rome": "Ro\0me"}})
+    with pytest.raises(UsageError, match="cannot be read as a table: it holds NUL bytes"):
+        create("table", {"path": saved(tmp_path, nul, name), "target": "label"})
+    fine = frame().rename(columns={"price": "who.1", "amount": ""})
+    dataset = create("table", {"path": saved(tmp_path, fine, name), "target": "label", "drop": "when"})
+    assert [column.name for column in dataset.make(0, 0).columns] == ["Unnamed: 0", "city", "who", "who.1"]
+
+
+def test_a_packed_file_that_breaks_off_is_named(tmp_path: Path) -> None:
+    path = Path(saved(tmp_path, frame(), "t.csv.gz"))
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(UsageError, match=r"t.csv.gz' cannot be read as a table"):
+        create("table", {"path": str(path), "target": "label"})
 
 
 def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:

@@ -115,6 +115,10 @@ class Dataset:
         """Return (expected) development rows per class, for checks before anything runs; None for regression."""
         raise NotImplementedError
 
+    def blocks(self) -> int | None:
+        """Return how many groups or moments the development rows hold, which folds never cut; None where it is open."""
+        return None
+
     def offers(self) -> frozenset[str]:
         """Return what metrics may need of a dataset: 'two classes', 'days', 'ordered classes'."""
         found = {"two classes": len(self.classes()) == 2, "days": self.division == "time"}

@@ -166,6 +166,13 @@ class Table(Dataset):
         counts = as_words(read(self.path)[self.target]).value_counts()
         return tuple(int(counts[name]) for name in self.classes())
 
+    def blocks(self) -> int | None:
+        """Return the number of groups, or of distinct moments; None where rows stand alone."""
+        frame = read(self.path)
+        if self.group:
+            return int(as_words(frame[self.group]).nunique())
+        return int(as_moments(self.path, frame, self.time).nunique()) if self.time else None
+
     def identity(self) -> dict[str, object]:
         """Return the fingerprints of the files and the parameters; the paths are not part of it."""
         parameters = {f.name: canonical(getattr(self, f.name)) for f in dataclasses.fields(self)}

@@ -10,7 +10,7 @@ from bench import statistics
 from bench.metrics import METRICS
 from bench.reporting.comparing import make_comparer
 from bench.reporting.measuring import class_support, measure
-from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
+from bench.reporting.standing import Analysis, DatasetAnalysis, Standing, enough_repeats
 from bench.reporting.trials import Trials, trial_table
 
 if TYPE_CHECKING:
@@ -97,12 +97,6 @@ def _statuses(frame: Trials | None, metric: str) -> dict[str, Any]:
     return {"statuses": dict(sorted(counts.items())), "reasons": tuple(reasons)}
 
 
-def _enough(facts: Mapping[str, Any]) -> bool:
-    """Return whether there are enough repeats for verdicts: on a fixed test set the interval needs five."""
-    fixed = facts["repeats"] == "fixed" and facts["has_test"]
-    return not fixed or facts["repeat_count"] >= statistics.FEWEST_REPEATS
-
-
 def _compared(
     baseline: str,
     facts: Mapping[str, Any],
@@ -124,17 +118,18 @@ def _compared(
         others = [index for index in range(len(names)) if index != base]
         intervals = {index: comparer.interval(index, base) for index in others}
         judged = [index for index in others if intervals[index] is not None]
+        enough = enough_repeats(facts)  # what is identical needs no test, and so no number of repeats
         margin = _margin(facts, measured[baseline].get("score", np.nan))
-        words = statistics.verdicts(
-            [one for index in judged if (one := intervals[index]) is not None],
-            margin,
-            metric.better,
-            [complete[index] and complete[base] and _enough(facts) for index in judged],
-        )
+        differences = [one for index in judged if (one := intervals[index]) is not None]
+        full = [
+            complete[index] and complete[base] and (enough or one.identical)
+            for index, one in zip(judged, differences, strict=True)
+        ]
+        words = statistics.verdicts(differences, margin, metric.better, full)
         for index, verdict in zip(judged, words, strict=True):
             found[names[index]] |= {"difference": intervals[index], "verdict": verdict}
-    if any(complete):
-        ranks = comparer.ranks(complete, metric.better == "higher")
+    ranks = comparer.ranks(complete, metric.better == "higher") if enough_repeats(facts) else None
+    if ranks is not None:
         for place, index in enumerate(np.flatnonzero(complete)):
             found[names[index]] |= {
                 "rank": int(ranks.rank[place]),

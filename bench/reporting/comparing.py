@@ -50,21 +50,25 @@ class Comparer:
             return np.nan if differences.any() else 0.0
         return statistics.row_standard_error(self.row_draws[one], self.row_draws[other])
 
-    def ranks(self, complete: Sequence[bool], higher: bool) -> statistics.Ranks:
-        """Return the ranks of the complete techniques.
+    def ranks(self, complete: Sequence[bool], higher: bool) -> statistics.Ranks | None:
+        """Return the ranks of the complete techniques, or None where two of them cannot be tested against each other.
 
         A technique ranks below those that are significantly better, Holm-adjusted over all that are compared with it.
         """
         chosen = np.flatnonzero(complete)
+        if not len(chosen):
+            return None
         direction = 1 if higher else -1
         scores = np.array([means(self.values[index], self.repeat) for index in chosen]) * direction
         p = np.full((len(chosen), len(chosen)), np.nan)
         gain = np.zeros_like(p)
         for row in range(len(chosen)):
             for column in range(row):
-                if (found := self.interval(int(chosen[row]), int(chosen[column]))) is not None:
-                    p[row, column] = p[column, row] = found.p_value
-                    gain[row, column], gain[column, row] = found.estimate * direction, -found.estimate * direction
+                found = self.interval(int(chosen[row]), int(chosen[column]))
+                if found is None or not found.known:
+                    return None
+                p[row, column] = p[column, row] = found.p_value
+                gain[row, column], gain[column, row] = found.estimate * direction, -found.estimate * direction
         significant = np.array(
             [statistics.holm(p[:, column].tolist()) < statistics.ALPHA for column in range(len(chosen))]
         ).T

@@ -34,6 +34,7 @@ LOOKS = {
     "undecided": ("#8a8f96", "o"),
     "baseline": (INK, "*"),
     "incomplete": ("#8a8f96", "x"),
+    "not compared": ("#8a8f96", "P"),
 }
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "remedy-bench", "svg.fonttype": "none", "font.family": ["DejaVu Sans"], "font.size": 8,

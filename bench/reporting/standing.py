@@ -9,9 +9,15 @@ import numpy as np
 
 from bench.metrics import METRICS
 from bench.reporting.trials import Trials
-from bench.statistics import Interval, Verdict
+from bench.statistics import FEWEST_REPEATS, Interval, Verdict
 
 FEW_ROWS = 10  # below this many test rows, a class's scores are flagged
+
+
+def enough_repeats(facts: Mapping[str, Any]) -> bool:
+    """Return whether a dataset has enough repeats for verdicts and ranks: on a fixed test set, five are needed."""
+    fixed = facts["repeats"] == "fixed" and facts["has_test"]
+    return not fixed or facts["repeat_count"] >= FEWEST_REPEATS
 
 
 @dataclass(frozen=True)

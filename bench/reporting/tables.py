@@ -1,7 +1,7 @@
 """Numbers to words: the ranked table in the terminal and as Markdown. Nothing is computed here."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.metrics import METRICS
-from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
+from bench.reporting.standing import Analysis, DatasetAnalysis, Standing, enough_repeats
+from bench.statistics import FEWEST_REPEATS
 
 HEADINGS = (
     "rank", "technique", "score", "difference [95 %]", "verdict", "detectable", "place", "gap", "cost", "trials",
@@ -136,20 +137,35 @@ def summary(dataset: DatasetAnalysis) -> list[str]:
     groups: dict[str, list[str]] = {}
     for one in dataset.standings:
         groups.setdefault(one.word, []).append(one.technique)
-    metric = METRICS[dataset.metric].title
-    sentences = []
-    if "better" in groups:
-        sentences.append(f"Better than the baseline in {metric}: {', '.join(groups['better'])}.")
-    elif dataset.family:
-        sentences.append(f"Nothing was shown to be better than the baseline in {metric}.")
-    else:
-        sentences.append("No verdict yet: no technique is complete on this dataset.")
     starts = {
         "worse": "Worse", "equivalent": "Practically equivalent to it", "identical": "Identical to it, trial by trial",
         "undecided": "Undecided (neither a difference nor equivalence was shown)",
-        "incomplete": "Incomplete, so without a verdict",
+        "incomplete": "Incomplete, so without a verdict", "not compared": "Not compared",
     }  # fmt: skip
-    return sentences + [f"{start}: {', '.join(groups[word])}." for word, start in starts.items() if word in groups]
+    told = [f"{start}: {', '.join(groups[word])}." for word, start in starts.items() if word in groups]
+    return [_finding(dataset, groups), *told]
+
+
+def _finding(dataset: DatasetAnalysis, groups: Mapping[str, Sequence[str]]) -> str:
+    """Return what is better than the baseline, or why nothing can be said of that; ``groups``: word -> techniques."""
+    metric = METRICS[dataset.metric].title
+    if "better" in groups:
+        return f"Better than the baseline in {metric}: {', '.join(groups['better'])}."
+    if not enough_repeats(dataset.facts):
+        held = dataset.facts["repeat_count"]
+        found = "1 was planned" if held == 1 else f"{held} were planned"
+        return f"No verdict: on a fixed test set at least {FEWEST_REPEATS} repeats are needed, and {found}."
+    if dataset.family or "identical" in groups:
+        return f"Nothing was shown to be better than the baseline in {metric}."
+    if dataset.baseline is None:
+        return "No verdict: the baseline is not part of what was planned."
+    if not dataset.baseline.complete:
+        return "No verdict yet: the baseline is not complete on this dataset."
+    if "not compared" in groups:
+        return f"No verdict: these repeats and rows give differences in {metric} no interval."
+    if "incomplete" in groups:
+        return "No verdict yet: no technique is complete on this dataset."
+    return "No verdict: no technique beside the baseline applies to this dataset."
 
 
 def protocol(dataset: DatasetAnalysis) -> str:
@@ -164,11 +180,18 @@ def protocol(dataset: DatasetAnalysis) -> str:
     made = "; ".join(part for part in (", ".join(dataset.versions), ", ".join(dataset.sources)) if part)
     return (
         f"{facts['repeat_count']} repeats ({repeats}) x {facts['folds_per_repeat']} of {facts['folds']} folds, {held}. "
-        f"Intervals: {', '.join(methods) or 'none'}; p-values Holm-adjusted over {dataset.family} comparisons; "
+        f"Intervals: {', '.join(methods) or 'none'}; {_tests(dataset.family)}; "
         f"equivalent: within ±{band}. Cost: CPU seconds of training and resampling over the baseline's, among trials "
         f"of the same machine and stack size{machines}; FLOPs where the baseline has none of those."
         + (f" Made with {made}." if made else "")
     )
+
+
+def _tests(family: int) -> str:
+    """Return over how many comparisons p-values are adjusted."""
+    if not family:
+        return "no difference was tested"
+    return f"p-values Holm-adjusted over {family} comparison{'s' * (family > 1)}"
 
 
 def verdict_matrix(analysis: Analysis) -> list[list[str]]:
