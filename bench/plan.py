@@ -138,6 +138,7 @@ def _dataset_facts(one: SuiteDataset) -> dict[str, Any]:
         "repeat_count": one.repeats,
         "offers": sorted(dataset.offers()),
         "absent": dataset.absent(),
+        "origin": dataset.origin(),
         "parameters": dataset.identity(),
     }
 

@@ -39,7 +39,7 @@ class World:
             "class_counts": None if regression else [int(4000 * share) for share in SHARES],
             "metric": "rmse" if regression else "macro_f1", "equivalence": 0.02 if regression else 0.01,
             "folds": 5, "folds_per_repeat": self.folds, "repeat_count": self.repeats, "parameters": {"name": label},
-            "offers": [], "absent": "",
+            "offers": [], "absent": "", "origin": "",
         }  # fmt: skip
 
     @property

@@ -339,6 +339,21 @@ def test_other_images_are_another_dataset(tmp_path: Path, noise: Path, monkeypat
     assert keys[0]["digits"] == keys[1]["digits"]
 
 
+def test_the_report_names_the_images_and_their_thirds(
+    tmp_path: Path, noise: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BENCH_DATA", str(noise))
+    assert main(["run", str(suite_file(tmp_path, False)), "--workers", "0"]) == 0
+    readme = (tmp_path / "report" / "images" / "README.md").read_text(encoding="utf-8")
+    about = held("cifar10")
+    assert about is not None
+    assert f"Data: noise 'test', fingerprint {about.fingerprint}" in readme
+    ranking = (tmp_path / "report" / "images" / "cifar10-ranking.csv").read_text(encoding="utf-8")
+    assert "head_accuracy,middle_accuracy,tail_accuracy" in ranking
+    assert "recall_at_fpr_1" not in ranking
+
+
 def test_a_worker_without_the_images_or_with_others_trains_nothing(
     tmp_path: Path, noise: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -150,3 +150,29 @@ def test_every_listed_metric_is_computed() -> None:
     found = set(metrics.classification(true, log_p, log_p.argmax(1), true)[0])
     found |= set(metrics.regression(log_p, log_p + 1, 1.0))
     assert found == set(metrics.METRICS)
+
+
+def test_head_middle_and_tail_accuracy_of_ten_classes() -> None:
+    rng = np.random.default_rng(5)
+    true, predicted = rng.integers(0, 10, 3000), rng.integers(0, 10, 3000)
+    found = metrics.from_confusion(metrics.confusion(true, predicted, 10))
+    for name, labels in (("head", (0, 1, 2)), ("middle", (3, 4, 5, 6)), ("tail", (7, 8, 9))):
+        rows = np.isin(true, labels)
+        assert float(found[f"{name}_accuracy"]) == pytest.approx(float((true == predicted)[rows].mean()))
+
+
+def test_thirds_without_classes_or_rows_are_undefined() -> None:
+    two = metrics.from_confusion(np.array([[5, 1], [2, 3]]))
+    assert np.isnan(two["middle_accuracy"])
+    empty_tail = np.diag([4, 4, 0])
+    assert np.isnan(metrics.from_confusion(empty_tail)["tail_accuracy"])
+
+
+def test_a_metric_fits_where_the_dataset_has_what_it_needs() -> None:
+    from bench.datasets import create
+
+    fitting = {name: {m.name for m in metrics.METRICS.values() if m.fits(one.task, one.offers())}
+               for name, one in ((name, create(name, {})) for name in ("fraud", "digits", "sine"))}  # fmt: skip
+    assert "precision_top_day" in fitting["fraud"]
+    assert "tail_accuracy" in fitting["digits"] - fitting["fraud"]
+    assert fitting["sine"] == {"rmse", "mae", "r2"}

@@ -488,7 +488,7 @@ def test_last_value_repeats_the_last_point_in_the_targets_units() -> None:
     [
         (lambda: Focal(gamma=-1.0), "gamma must be at least 0, got -1"),
         (lambda: CrossEntropy(weights="cubic"), "weights must be one of none, inverse, share, balanced"),  # type: ignore[arg-type]
-        (lambda: Mlp(dropout=1.0), "dropout must be at least 0 and below 1"),
+        (lambda: Mlp(dropout=1.0), "dropout must be at least 0 and at most 0.99"),
         (lambda: Lstm(units=0), "units must be at least 1"),
         (lambda: WeightedRandom(q=2.0), "q must be between 0"),
         (lambda: UnderSample(ratio=0.0), "ratio must be above 0"),

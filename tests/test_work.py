@@ -15,6 +15,7 @@ from bench.datasets.base import Data, Dataset
 from bench.keys import digest
 from bench.recipe import apply, combine
 from bench.splits import split
+from bench.stages.decisions import Rule
 from bench.work import Job, Place, run_job
 from tests import tiny
 
@@ -34,7 +35,7 @@ def job(dataset: Dataset, rules: tuple[str, ...] = ("argmax",), folds: int = 3) 
         recipe=recipe,
         folds=3,
         places=tuple(Place(0, fold, 0, f"key {fold}") for fold in range(folds)),
-        rules=tuple((name, decide[name]) for name in rules),
+        rules=tuple((name, rule) for name in rules if isinstance(rule := decide[name], Rule)),
         provenance={},
     )
 

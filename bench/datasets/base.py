@@ -140,6 +140,10 @@ class Dataset:
     def obtain(self) -> None:
         """Bring absent data to this machine where that is possible; raise UsageError where it is not."""
 
+    def origin(self) -> str:
+        """Return where imported data came from, for the report; empty for data that are made or come with a library."""
+        return ""
+
     def make(self, seed: int, repeat: int) -> Data:
         """Return the arrays of one repeat; the same seed and repeat give the same bytes."""
         raise NotImplementedError

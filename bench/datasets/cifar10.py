@@ -104,6 +104,11 @@ class Cifar10(Dataset):
         if held(self.name) is None:
             import_images(_official())
 
+    def origin(self) -> str:
+        """Return what the images were imported from, since those of a re-encoded copy are other images."""
+        about = held(self.name)
+        return f"{about.origin} '{about.source}', fingerprint {about.fingerprint}" if about else ""
+
     def make(self, seed: int, repeat: int) -> Data:
         """Return this repeat's draw from the training images, and the fixed test images."""
         import numpy as np

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bench.stages.context import Context
 
 MOST_WIDTH, MOST_DEPTH = 65_536, 1_000
+MOST_DROPOUT = 0.99
 ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "elu", "leaky-relu", "sigmoid")
 
 
@@ -43,8 +44,8 @@ class NetworkSpec(Stage):
 
 
 def check_dropout(dropout: float) -> None:
-    """Raise ValueError unless dropout is a probability below 1."""
-    require(0 <= dropout < 1, f"dropout must be at least 0 and below 1, got {dropout}")
+    """Raise ValueError unless dropout is a probability that leaves something, in steps of 1/256."""
+    require(0 <= dropout <= MOST_DROPOUT, f"dropout must be at least 0 and at most {MOST_DROPOUT}, got {dropout}")
 
 
 @dataclass(frozen=True)

@@ -183,6 +183,7 @@ def protocol(dataset: DatasetAnalysis) -> str:
         f"Intervals: {', '.join(methods) or 'none'}; {_tests(dataset.family)}; "
         f"equivalent: within ±{band}. Cost: CPU seconds of training and resampling over the baseline's, among trials "
         f"of the same machine and stack size{machines}; FLOPs where the baseline has none of those."
+        + (f" Data: {facts['origin']}." if facts["origin"] else "")
         + (f" Made with {made}." if made else "")
     )
 
