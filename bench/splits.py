@@ -158,8 +158,8 @@ def _check_blocks(dataset: Dataset, folds: int) -> None:
     rest = held - -(-held // folds)
     if not dataset.has_test and rest < 2:
         raise UsageError(
-            f"{folds} folds leave too little beside a test fold: {there}, and training and validation rows need one each "
-            "too; use more folds or more of them"
+            f"{folds} folds leave too little beside a test fold: {there}, and training and validation rows need one "
+            "each too; use more folds or more of them"
         )
 
 

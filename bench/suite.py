@@ -27,6 +27,7 @@ RESERVED = ("baselines", "reference")  # folders of results/ that no run may wri
 SCORE_MARGIN = 0.01  # equivalence: absolute, for scores
 ERROR_MARGIN = 0.02  # equivalence: fraction of the baseline's, for errors
 SMOKE_STEPS = 40
+MOST_OF_RECIPE = {"steps": 10_000_000, "batch_size": 1_000_000}
 MOST_SEED = 2**63 - 1
 MOST_REPEATS, MOST_FOLDS, MOST_POINTS = 100_000, 1000, 10_000
 SUITE_KEYS = (
@@ -132,6 +133,8 @@ def _with_setting(recipe: Recipe, path: str, value: Any) -> Recipe:
         raise UsageError(f"'{path}' {_stage_sentence(path, getattr(recipe, path))}")
     if value is None:
         raise UsageError(f"'{path}' has no value")
+    if path in MOST_OF_RECIPE and isinstance(value, int) and value > MOST_OF_RECIPE[path]:
+        raise UsageError(f"'{path}' must be at most {MOST_OF_RECIPE[path]}, got {value}")
     return apply(recipe, {path: value})
 
 
@@ -328,8 +331,8 @@ def _metric(node: Node, dataset: Dataset) -> str:
         counted = [name for name in fitting if METRICS[name].kind == "count"]
         if metric not in counted:
             node.fail(
-                f"the metric '{metric}' cannot rank {dataset.name}: on fixed test rows only metrics made of counts have "
-                f"an interval. Valid: {', '.join(sorted(counted))}"
+                f"the metric '{metric}' cannot rank {dataset.name}: on fixed test rows only metrics made of counts "
+                f"have an interval. Valid: {', '.join(sorted(counted))}"
             )
     if metric in METRICS and metric not in fitting:
         shape = f"{dataset.task} of {len(dataset.classes())} classes" if dataset.classes() else dataset.task

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench import training
 from bench.networks.image_specs import ResidualCnn
+from bench.networks.specs import Gru, Lstm, Mlp, Rnn
 from bench.preparation import Prepared
 from bench.recipe import Recipe
 from bench.stages.optimizers import AdamW
@@ -164,6 +165,10 @@ def test_pixels_are_scaled_with_the_training_rows_own_numbers() -> None:
     ("field", "value", "complaint"),
     [
         ("width", 0, "width must be at least 1"),
+        ("width", 99_999_999_999, "width must be at least 1 and at most 65536, got 99999999999"),
+        ("groups", 17, "groups must be at least 1 and at most 16"),
+        ("groups", 16, "channels of the last group must be at least 1 and at most 65536"),
+        ("depth", 10**9, "depth must be at least 1 and at most 1000"),
         ("filter", 4, "filter must be odd"),
         ("pooling", "median", "pooling must be one of average, max, stride"),
         ("precision", "float16", "precision must be one of float32, bfloat16"),
@@ -174,6 +179,14 @@ def test_pixels_are_scaled_with_the_training_rows_own_numbers() -> None:
 def test_bad_fields_are_refused(field: str, value: object, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         dataclasses.replace(SPEC, **{field: value})
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), [(Mlp, "width"), (Mlp, "depth"), (Lstm, "units"), (Gru, "layers"), (Rnn, "units")]
+)
+def test_sizes_that_no_machine_holds_are_refused(kind: type, field: str) -> None:
+    with pytest.raises(ValueError, match=f"{field} must be at least [01] and at most [0-9]+, got 99999999999"):
+        kind(**{field: 99_999_999_999})
 
 
 def test_a_patch_that_does_not_divide_the_image_is_refused() -> None:

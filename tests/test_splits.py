@@ -185,7 +185,7 @@ def test_folds_of_whole_groups_and_moments_are_refused_before_they_fail(way: str
         except UsageError as error:
             pytest.fail(f"{folds} folds of {held} work, and yet: {error}")
         except ValueError:
-            with pytest.raises(UsageError, match="folds (are more than whole|leave too little)"):
+            with pytest.raises(UsageError, match=r"folds (are more than whole|leave too little)"):
                 check_folds(source, folds)
             refused.append((held, folds))
     assert (1, 2) in refused

@@ -165,6 +165,7 @@ def test_test_rows_are_dated_from_the_first_day_of_the_table(tmp_path: Path) -> 
         ({"who": [np.nan, *range(59)]}, {"target": "label", "group": "who"}, "group column 'who' of"),
         ({"when": [None, *["2026-01-01"] * 59]}, {"target": "label", "time": "when"}, "has 1 missing values"),
         ({"amount": [np.inf, *range(59)]}, {"target": "label"}, "has 1 values that are infinite"),
+        ({"when": [np.inf, *range(59)]}, {"target": "label", "time": "when"}, "time column 'when' of"),
         ({"price": [np.inf, *range(59)]}, {"target": "price"}, "has 1 values that are infinite"),
         ({"label": "no"}, {"target": "label"}, "has 1 classes, not 2 to 255"),
         ({"amount": 1.0}, {"target": "label"}, "column 'amount' is constant"),

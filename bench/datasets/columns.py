@@ -126,6 +126,10 @@ def as_moments(path: str, frame: "pd.DataFrame", column: str) -> "pd.Series[Any]
 
     values = frame[column]
     if is_number(values):
+        large = int((values.abs() > LARGEST).sum())
+        require(
+            large == 0, f"time column '{column}' of '{path}' has {large} values that are infinite or beyond {LARGEST:g}"
+        )
         return values
     try:
         return pd.to_datetime(values, format="ISO8601")

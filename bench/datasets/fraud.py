@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from bench.datasets.base import Column, Data, Dataset
 from bench.keys import numpy_stream
 from bench.stages.base import require
+from bench.stages.bounds import MOST_VALUES, within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +27,7 @@ WINDOWS = (1, 7, 30)  # days
 DELAY = 7.0  # days until a label is known
 WARM_UP = 37.0  # days until every window is full: the longest plus the delay
 TEST_DAYS = 30.0
+MOST_CUSTOMERS = 200_000
 LARGE_SHARE = 0.0006  # of transactions above LARGE_AMOUNT before any are multiplied: Normal(m, m/2), m ~ U(5, 100)
 
 
@@ -59,10 +61,12 @@ class Fraud(Dataset):
 
     def __post_init__(self) -> None:
         """Check sizes and rates."""
-        for name in ("rows", "test_rows", "customers"):
+        for name in ("rows", "test_rows"):
             require(getattr(self, name) >= 10, f"{name} must be at least 10, got {getattr(self, name)}")
+        within("customers", self.customers, 10, MOST_CUSTOMERS)
         least = int(WARM_UP + self.gap + TEST_DAYS + 10)
         require(self.days >= least, f"days must be at least {least} (warm-up, training, gap, test), got {self.days}")
+        within("customers x days", self.customers * self.days, 1, MOST_VALUES)
         require(0 < self.fraud_rate <= 100, f"fraud_rate must be above 0 and at most 100, got {self.fraud_rate}")
         require(0 <= self.label_noise < 0.5, f"label_noise must be at least 0 and below 0.5, got {self.label_noise}")
         # 1.94 a day and customer are expected; four standard errors less, so that every world has enough.

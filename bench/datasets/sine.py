@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from bench.datasets.base import Data, Dataset, Task
 from bench.keys import numpy_stream
 from bench.stages.base import require
+from bench.stages.bounds import MOST_VALUES, within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,8 +50,16 @@ class Sine(Dataset):
             require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
         least = self.length + self.horizon
         require(self.points >= least, f"points must be at least length + horizon = {least}, got {self.points}")
-        require(self.period > 0, f"period must be above 0 points, got {self.period}")
-        require(self.noise >= 0, f"noise must be at least 0, got {self.noise}")
+        within("period", self.period, 0.001, 1e6, "points")
+        within("noise", self.noise, 0, 1e6)
+        require(
+            not 0 < self.noise < 1e-6,
+            f"noise must be 0 or at least 1e-06, as errors are in its units; got {self.noise}",
+        )
+        windows = (self.points - least) // self.stride + 1
+        for name in ("series", "test_series"):
+            within(f"{name} x points", getattr(self, name) * self.points, 1, MOST_VALUES)
+            within(f"points of all windows of {name}", getattr(self, name) * windows * least, 1, 10 * MOST_VALUES)
 
     @property
     def task(self) -> Task:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 from bench.datasets.base import Data, Dataset
 from bench.keys import numpy_stream
 from bench.stages.base import require
+from bench.stages.bounds import MOST_VALUES, within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,13 +44,14 @@ class SineEvents(Dataset):
     def __post_init__(self) -> None:
         """Check sizes and shares."""
         require(self.length >= 20, f"length must be at least 20 points, got {self.length}")
-        require(self.noise >= 0, f"noise must be at least 0 amplitudes, got {self.noise}")
+        within("noise", self.noise, 0, 1e6, "amplitudes")
         require(0 < self.normal < 1, f"normal must be a share between 0 and 1, got {self.normal}")
         most = (1 - self.normal) / (len(CLASSES) - 1)
         require(0 < self.rarest <= most, f"rarest must be above 0 and at most {most:.4f}, got {self.rarest}")
         for name in ("rows", "test_rows"):
             rows = getattr(self, name)
             require(rows >= 100, f"{name} must be at least 100, got {rows}")
+            within(f"{name} x length", rows * self.length, 1, MOST_VALUES)
             require(min(self._counts(rows)) >= 2, f"{name}={rows} leaves a class with fewer than 2 rows; raise it")
 
     def classes(self) -> tuple[str, ...]:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from bench.networks.specs import ACTIVATIONS, NetworkSpec, check_dropout
+from bench.networks.specs import ACTIVATIONS, MOST_DEPTH, MOST_WIDTH, NetworkSpec, check_dropout
 from bench.stages.base import require
+from bench.stages.bounds import within
 
 if TYPE_CHECKING:
     from bench.networks.layers import Network
@@ -49,8 +50,10 @@ class ResidualCnn(NetworkSpec):
 
     def __post_init__(self) -> None:
         """Check sizes and choices."""
-        for name in ("width", "depth", "groups", "patch", "filter"):
-            require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
+        most = {"width": MOST_WIDTH, "depth": MOST_DEPTH, "groups": 16, "patch": 1_024, "filter": 1_023}
+        for name, limit in most.items():
+            within(name, getattr(self, name), 1, limit)
+        within("channels of the last group", self.channels()[-1], 1, MOST_WIDTH)
         require(self.filter % 2 == 1, f"filter must be odd, so that it has a centre; got {self.filter}")
         choices = {
             "pooling": POOLINGS,

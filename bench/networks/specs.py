@@ -10,11 +10,13 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from bench.stages.base import Stage, require
+from bench.stages.bounds import within
 
 if TYPE_CHECKING:
     from bench.networks.layers import Network
     from bench.stages.context import Context
 
+MOST_WIDTH, MOST_DEPTH = 65_536, 1_000
 ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "elu", "leaky-relu", "sigmoid")
 
 
@@ -60,8 +62,8 @@ class Mlp(NetworkSpec):
 
     def __post_init__(self) -> None:
         """Check sizes, activation and dropout."""
-        require(self.width >= 1, f"width must be at least 1, got {self.width}")
-        require(self.depth >= 0, f"depth must be at least 0, got {self.depth}")
+        within("width", self.width, 1, MOST_WIDTH)
+        within("depth", self.depth, 0, MOST_DEPTH)
         require(
             self.activation in ACTIVATIONS, f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation}"
         )
@@ -95,8 +97,8 @@ class Recurrent(NetworkSpec):
 
     def __post_init__(self) -> None:
         """Check sizes and dropout."""
-        require(self.units >= 1, f"units must be at least 1, got {self.units}")
-        require(self.layers >= 1, f"layers must be at least 1, got {self.layers}")
+        within("units", self.units, 1, MOST_WIDTH)
+        within("layers", self.layers, 1, MOST_DEPTH)
         require(self.pool in ("last", "max", "mean"), f"pool must be one of last, max, mean, got '{self.pool}'")
         check_dropout(self.dropout)
 
