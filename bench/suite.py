@@ -37,7 +37,7 @@ DATASET_KEYS = (
     "use", "name", "set", "recipe", "metric", "repeats", "folds", "folds_per_repeat", "equivalence", "optional",
 )  # fmt: skip
 TECHNIQUE_KEYS = ("use", "name", "set", "grid", "datasets")
-_DATASET_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # files are named by it
+_DATASET_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")  # files are named by it, and names have a limit
 _TECHNIQUE_LABEL = re.compile(r"[^,\[\]\x00-\x1f]+")  # what --filter can name
 
 
@@ -268,7 +268,7 @@ def _dataset(node: Node, protocol: _Protocol) -> SuiteDataset:
     name = entries["use"].text("a dataset")
     if name not in DATASETS:
         entries["use"].fail(unknown("dataset", name, DATASETS))
-    label = _label(entries, name, _DATASET_LABEL, "letters, digits, '.', '_' and '-'")
+    label = _label(entries, name, _DATASET_LABEL, "at most 60 letters, digits, '.', '_' and '-'")
     dataset = _create(name, entries.get("set"), node)
     changes = entries["recipe"].mapping("recipe") if "recipe" in entries else {}
     recipe = with_settings(dataclasses.replace(baseline(dataset), budget=protocol.budget), _settings(changes), changes)

@@ -120,7 +120,8 @@ STAGE = "is a stage, not a value"
         (ONE, "set: {imbalance: 3, n_max: 4000}", "7:32", "n_max must be at most 124, got 4000"),
         (ONE, "set: {imbalance: [1, 2]}", "7:22", "imbalance must be of type float"),
         (ONE, "set: 3", "7:10", "set must be a mapping of names to values, got 3"),
-        (ONE, "name: a/b", "7:11", "name must be made of letters, digits"),
+        (ONE, "name: a/b", "7:11", "name must be made of at most 60 letters, digits"),
+        (ONE, f"name: {'a' * 61}", "7:11", "name must be made of at most 60 letters, digits"),
         (ONE, "metric: recall_at_fpr_1", "7:13", "cannot rank digits (classification of 10 classes)"),
         (ONE, "metric: precision_top_day", "7:13", "cannot rank digits"),
         (ONE, "folds: 7", "7:12", "7 folds are more than the rarest class allows"),
@@ -237,6 +238,10 @@ def test_more_folds_than_series_are_refused_where_they_stand(tmp_path: Path) -> 
     with pytest.raises(UsageError, match="7:12: 31 folds are more than whole groups allow: sine has 30 groups"):
         load(tmp_path, text.format("folds: 31"))
     assert load(tmp_path, text.format("set: {series: 3}")).datasets[0].folds == 3
+
+
+def test_a_label_of_sixty_letters_is_still_one(tmp_path: Path) -> None:
+    assert load(tmp_path, ONE.format(f"name: {'a' * 60}")).datasets[0].label == "a" * 60
 
 
 def test_a_setting_that_fits_one_dataset_only_names_the_other(tmp_path: Path) -> None:
