@@ -426,6 +426,14 @@ def test_a_report_folder_that_cannot_be_written_is_a_usage_error(small: Store, t
         write_report(small.path, tmp_path / "file" / "suite")
 
 
+def test_results_that_cannot_be_read_leave_no_report_folder(small: Store, tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "plan.json").write_text("{")
+    with pytest.raises(UsageError):
+        write_report(tmp_path / "results", tmp_path / "report" / "suite")
+    assert not (tmp_path / "report").exists()
+
+
 @given(st.lists(st.floats(0, 1), max_size=40).map(sorted), st.floats(0.001, 0.1))
 def test_labels_never_overlap_and_stay_inside(wanted: list[float], apart: float) -> None:
     places = spread(wanted, apart)

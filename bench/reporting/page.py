@@ -33,10 +33,6 @@ def write_report(results: Path, report: Path) -> Path:
 
     Raises UsageError where the results cannot be read or the report cannot be written.
     """
-    try:
-        report.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(report, error) from error
     analysis = analyse(Store(results))
     drawings = draw(analysis)
     files = {"index.html": _page(analysis, drawings), "README.md": _readme(analysis, drawings)}
@@ -46,6 +42,7 @@ def write_report(results: Path, report: Path) -> Path:
     for drawing in drawings:
         files |= {f"{drawing.name}.svg": drawing.svg, f"{drawing.name}.csv": drawing.csv}
     try:
+        report.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             (report / name).write_bytes(text.encode())
     except OSError as error:
