@@ -22,7 +22,7 @@ from sklearn.metrics import f1_score
 
 from bench.errors import UsageError
 from bench.reporting import Analysis, analyse, tables, terminal_ranking, write_report
-from bench.reporting.scatter import spread
+from bench.reporting.scatter import cost_figure, spread
 from bench.reporting.standing import DatasetAnalysis, Standing
 from bench.store import Store
 from tests.synthetic import World, wide, write
@@ -193,6 +193,24 @@ def test_cost_is_compared_on_the_same_machine_and_stack_size_only(tmp_path: Path
     assert np.isnan(_standing(dataset, "good").cost_ratio)
     assert tables.cost(_standing(dataset, "baseline")) == "1.00x"
     assert tables.cost(_standing(dataset, "good")) == "1.00x FLOPs", "machines share no clock, but they share FLOPs"
+
+
+def test_the_cost_figure_says_who_has_no_point_in_it_and_why(tmp_path: Path) -> None:
+    world = replace(SMALL, datasets=("generator", "folds"), same_training=())
+    store = write(tmp_path, world)
+    rows = store.runs().to_dict("records")
+    moved = [{**row, "machine": "another"} for row in rows if (row["technique"], row["dataset"]) == ("good", "folds")]
+    assert "Left out" not in cost_figure(analyse(Store(tmp_path)).datasets).description
+    store.write("999999-again", moved, [], [], [], {})
+    drawn = cost_figure(analyse(Store(tmp_path)).datasets)
+    assert drawn.description.count("Left out") == 1
+    assert "Left out on folds: good (no trial of the baseline ran on the same machine" in drawn.description
+    assert ("folds", "good") not in {row[:2] for row in drawn.rows}
+    plan = store.read_plan()
+    plan["cells"] = [cell for cell in plan["cells"] if cell["technique"] == "good" and cell["dataset"] == "folds"]
+    store.write_plan(plan)
+    alone = cost_figure(analyse(Store(tmp_path)).datasets).description
+    assert "good (there is no trial of the baseline to compare with)" in alone
 
 
 def test_where_the_numbers_were_made_is_told_once_per_difference(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def cost_figure(datasets: Sequence[DatasetAnalysis]) -> Drawing:
     description = (
         "Cost is CPU time of training and resampling over the baseline's, on the same machine and stack size. The "
         "stepped line is the Pareto front: no technique left of it scores as well. Its corners are not tested."
-    )
+    ) + "".join(f" {_left_out(dataset)}" for dataset in datasets if _left_out(dataset))
     with panels(len(datasets), 3.7) as (figure, axes):
         for axis, dataset in zip(axes, datasets, strict=True):
             axis.set_xscale("log")
@@ -47,6 +47,20 @@ def cost_figure(datasets: Sequence[DatasetAnalysis]) -> Drawing:
         svg = svg_text(figure, title, description)
     rows = _scatter_rows(datasets, lambda one: one.cost_ratio)
     return Drawing("cost-score", title, description, svg, ("dataset", "technique", "cost", "score", "verdict"), rows)
+
+
+def _left_out(dataset: DatasetAnalysis) -> str:
+    """Return which scored techniques have no ratio of CPU time and so no point, and why; empty where all have one."""
+    missing = [one for one in dataset.scored if not np.isfinite(one.cost_ratio)]
+    if not missing:
+        return ""
+    comparable = any(np.isfinite(one.flops_ratio) for one in missing)
+    reason = (
+        "no trial of the baseline ran on the same machine in a stack of the same size, so that only FLOPs compare"
+        if comparable
+        else "there is no trial of the baseline to compare with"
+    )
+    return f"Left out on {dataset.label}: {', '.join(one.technique for one in missing)} ({reason})."
 
 
 def _cost_ticks(axis: "Axes") -> None:
