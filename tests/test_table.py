@@ -224,6 +224,26 @@ def test_a_file_that_is_no_table_is_named(tmp_path: Path, name: str) -> None:
         create("table", {"path": str(tmp_path / name), "target": "label"})
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_a_column_named_twice_and_nul_bytes_are_refused(tmp_path: Path, name: str) -> None:
+    twice = frame().rename(columns={"price": "who"})
+    with pytest.raises(UsageError, match="its header names the column 'who' twice; rename one of them"):
+        create("table", {"path": saved(tmp_path, twice, name), "target": "label"})
+    nul = frame().replace({"city": {"Rome": "Ro\0me"}})
+    with pytest.raises(UsageError, match="cannot be read as a table: it holds NUL bytes"):
+        create("table", {"path": saved(tmp_path, nul, name), "target": "label"})
+    fine = frame().rename(columns={"price": "who.1", "amount": ""})
+    dataset = create("table", {"path": saved(tmp_path, fine, name), "target": "label", "drop": "when"})
+    assert [column.name for column in dataset.make(0, 0).columns] == ["Unnamed: 0", "city", "who", "who.1"]
+
+
+def test_a_packed_file_that_breaks_off_is_named(tmp_path: Path) -> None:
+    path = Path(saved(tmp_path, frame(), "t.csv.gz"))
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(UsageError, match=r"t.csv.gz' cannot be read as a table"):
+        create("table", {"path": str(path), "target": "label"})
+
+
 def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     parameters = {"path": saved(tmp_path, frame()), "target": "label"}
     assert sum(create("table", parameters).class_counts() or ()) == 60

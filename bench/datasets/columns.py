@@ -1,8 +1,10 @@
 """Columns of a user's table as arrays: numbers, codes of categories, days."""
 
 import functools
+import gzip
 import hashlib
 import numbers
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LARGEST = 3e38  # the inputs are float32
+_BLOCK = 2**20  # bytes read at a time
+_PACKED = (".bz2", ".tar", ".xz", ".zip", ".zst")  # forms that pandas unpacks, in which NUL bytes mean nothing
 _MISSING = "\0missing"  # the category of missing values; no file holds this word
 
 
@@ -33,12 +37,27 @@ def _read_cached(path: str, _changed: int, _size: int) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        frame = pd.read_parquet(path) if path.endswith((".parquet", ".pq")) else pd.read_csv(path)
-    except (OSError, ValueError) as error:
+        frame = pd.read_parquet(path) if path.endswith((".parquet", ".pq")) else _read_csv(path)
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise ValueError(f"'{path}' cannot be read as a table: {' '.join(str(error).split())}") from error
     require(len(frame) > 0, f"'{path}' has no rows")
     # A Parquet file may declare categories that no row has; the values alone count here.
     return frame.astype({name: object for name, kind in frame.dtypes.items() if isinstance(kind, pd.CategoricalDtype)})
+
+
+def _read_csv(path: str) -> "pd.DataFrame":
+    """Return the rows of a CSV file. Raises ValueError for NUL bytes, at which words end, and for names given twice."""
+    import pandas as pd
+
+    if not path.endswith(_PACKED):
+        with gzip.open(path) if path.endswith(".gz") else Path(path).open("rb") as file:
+            for block in iter(lambda: file.read(_BLOCK), b""):
+                require(b"\0" not in block, "it holds NUL bytes; save it as UTF-8 text")
+    # The rows' own reading would rename a second 'x' to 'x.1'; columns without a name are told apart by their place.
+    header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
+    twice = header[header.duplicated() & (header != "")]
+    require(twice.empty, f"its header names the column '{''.join(twice[:1])}' twice; rename one of them")
+    return pd.read_csv(path)
 
 
 def fingerprint(path: str) -> str:
