@@ -12,6 +12,7 @@ from bench.bounds import MOST_VALUES, within
 from bench.datasets.base import Column, Data, Dataset
 from bench.keys import numpy_stream
 from bench.stages.base import require
+from bench.stages.bounds import MOST_VALUES, within
 
 if TYPE_CHECKING:
     import numpy as np

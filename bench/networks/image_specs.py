@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from bench.bounds import within
 from bench.networks.specs import ACTIVATIONS, MOST_DEPTH, MOST_WIDTH, NetworkSpec, check_dropout
 from bench.stages.base import require
+from bench.stages.bounds import within
 
 if TYPE_CHECKING:
     from bench.networks.layers import Network

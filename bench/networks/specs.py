@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from bench.bounds import within
 from bench.stages.base import Stage, require
+from bench.stages.bounds import within
 
 if TYPE_CHECKING:
     from bench.networks.layers import Network
