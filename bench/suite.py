@@ -451,16 +451,18 @@ def smoke(suite: Suite) -> Suite:
 
 def _smaller(one: SuiteDataset) -> Dataset:
     """Return the dataset at the size of a smoke run; as it is where its other parameters or folds forbid that."""
-    sizes = {
-        key: min(value, getattr(one.dataset, key)) if isinstance(value, (int, float)) else value
-        for key, value in one.dataset.smoke.items()
-    }
+    sizes = {key: _least(value, getattr(one.dataset, key)) for key, value in one.dataset.smoke.items()}
     try:
         small = dataclasses.replace(one.dataset, **sizes)
         check_folds(small, one.folds)
     except (ValueError, UsageError):
         return one.dataset
     return small
+
+
+def _least(wanted: Any, held: Any) -> Any:
+    """Return the smaller of two numbers; what is wanted where one of them is none."""
+    return min(wanted, held) if isinstance(wanted, (int, float)) and held is not None else wanted
 
 
 def schema() -> dict[str, Any]:

@@ -8,7 +8,6 @@ the transactions, amounts times 5). With 5,000 customers over 183 days this give
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from bench.bounds import MOST_VALUES, within
 from bench.datasets.base import Column, Data, Dataset
 from bench.keys import numpy_stream
 from bench.stages.base import require

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from bench.bounds import MOST_VALUES, within
 from bench.datasets.base import Data, Dataset, Task
 from bench.keys import numpy_stream
 from bench.stages.base import require
