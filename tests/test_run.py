@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import yaml
 
@@ -254,6 +255,7 @@ def test_run_trains_ranks_and_reports_and_report_repeats_the_same_bytes(tmp_path
         (["run", "imbalance", "--timeout", "0"], "--timeout must be above 0"),
         (["run", "imbalance", "--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answered"),
         (["run", "imbalance", "--scheduler", "nonsense://"], "not an address; give one like tcp://127.0.0.1:8786"),
+        (["run", "imbalance", "--scheduler", "tls://127.0.0.1:9"], "needs certificates"),
         (["runn"], "did you mean 'run'"),
         (["describe", "focl"], "did you mean 'focal'"),
         (["list", "technique"], "did you mean 'techniques'"),
@@ -319,3 +321,19 @@ def test_a_killed_run_loses_at_most_what_was_training_and_resumes_to_the_same_sc
     store = Store(tmp_path / "results" / "suite")
     run(plan, store)
     pd.testing.assert_frame_equal(scores(Store(store.path)), scores(whole), check_exact=True)
+
+
+@pytest.mark.parametrize("moment", ["workers start", "workers train"])
+def test_interrupting_the_terminals_processes_is_one_sentence_and_exit_3(tmp_path: Path, moment: str) -> None:
+    slow = {"use": "digits", "recipe": {"steps": 500_000}}
+    suite = str(write_suite(tmp_path, ["baseline"], datasets=[slow]))
+    command = [sys.executable, "-m", "bench", "run", suite, "--workers", "2", *places(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        workers = psutil.Process(process.pid)
+        while sum("spawn_main" in " ".join(child.cmdline()) for child in workers.children()) < 2:
+            time.sleep(0.02)
+        time.sleep(0.3 if moment == "workers start" else 8.0)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert errors.decode() == "interrupted: what was finished is stored; run the same command to go on\n"
+    assert process.returncode == 3
