@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.errors import IncompleteError, UsageError, unknown
-from bench.plan import CellState, Plan, compare, filter_plan, make_plan
+from bench.plan import CellState, Plan, compare, filter_plan, look_up, make_plan
 from bench.store import Store
 from bench.suite import Suite, SuiteDataset, load_suite, smoke
 
@@ -40,7 +40,8 @@ def run_command(options: argparse.Namespace) -> int:
     if options.results.name == REFERENCE:
         raise UsageError("reference results are never written by 'run'; choose another --results folder")
     store = Store(folder)
-    states = compare(plan, store.statuses(), store.scored(), store.remembered())
+    held = look_up(plan, store, options.retry)
+    states = compare(plan, held.statuses, held.scored, store.remembered(), held.lost)
     if options.dry_run:
         console.print(terminal.plan_table(plan, states))
         for line in terminal.fold_picture(plan):

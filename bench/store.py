@@ -17,7 +17,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -249,6 +249,10 @@ class Store:
         wanted = pa.schema([_schemas()["logits"].field("key")])
         files = self._files("logits")
         return {key: file for file in files for key in _read(file, wanted)["key"].to_pylist()}
+
+    def without_logits(self, keys: Collection[str]) -> set[str]:
+        """Return which of some trials have no logits stored on this machine."""
+        return {key for key in keys if key not in self._logit_files}
 
     def logits(self, key: str) -> Held | None:
         """Return a trial's stored logits, or None where they are not on this machine."""

@@ -94,11 +94,25 @@ def test_a_rule_scored_from_stored_logits_equals_one_scored_at_training_to_the_b
 
 
 def test_without_logits_a_new_rule_is_trained_for(tmp_path: Path) -> None:
-    store = Store(tmp_path / "results")
+    store = Store(tmp_path / "suite")
     run(plan_of(tmp_path, ["baseline"]), store)
     for file in (store.path / "logits").iterdir():
         file.unlink()
+    suite = str(write_suite(tmp_path, ["baseline", "tuned-threshold"]))
+    dry = bench("run", suite, "--dry-run", "--results", str(tmp_path), cwd=tmp_path)
+    assert "0 stored, 6 to train" in dry.stdout
+    assert "missing: logits to score a decision rule on are not stored here" in " ".join(dry.stdout.split())
     assert run(plan_of(tmp_path, ["baseline", "tuned-threshold"]), Store(store.path)) == 6
+    assert run(plan_of(tmp_path, ["baseline", "tuned-threshold"]), Store(store.path)) == 0
+
+
+def test_a_regression_whose_scores_are_gone_is_trained_again(tmp_path: Path) -> None:
+    sine = {"use": "sine", "set": {"series": 9, "test_series": 5, "points": 60}, "recipe": {"steps": 5}}
+    plan, store = plan_of(tmp_path, ["baseline"], datasets=[sine]), Store(tmp_path / "results")
+    assert run(plan, store) == 6
+    for file in (store.path / "scores").iterdir():
+        file.unlink()
+    assert run(plan, Store(store.path)) == 6
 
 
 def test_company_and_order_change_no_score(tmp_path: Path) -> None:
