@@ -25,6 +25,7 @@ from bench.suite import BASELINE, Suite, SuiteDataset
 
 TRAINER_REVISION = 1  # raised when the training loop, the splits or the random streams change their meaning
 FINAL = frozenset({"ok", "failed", "diverged"})
+UNWELL = frozenset({"failed", "timeout", "killed"})
 FILTER_FIELDS = ("dataset", "technique")
 
 
@@ -287,6 +288,12 @@ def look_up(plan: Plan, store: Store, retry: bool) -> Stored:
     scored = store.scored() - (store.refused().keys() if retry else set())
     statuses = {key: status for key, status in store.statuses().items() if status in final}
     return Stored(statuses, scored, store.without_logits(unscored_trials(plan, statuses, scored)))
+
+
+def unwell(plan: Plan, store: Store) -> int:
+    """Return how many planned scores there are not: the trial failed, timed out or was killed, or the rule failed."""
+    statuses, refused = store.statuses(), store.refused()
+    return sum(statuses.get(key) in UNWELL or (key, rule) in refused for key, rule in plan.by_key)
 
 
 @dataclass(frozen=True)

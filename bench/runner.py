@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.execution import Execute
 from bench.keys import digest
-from bench.plan import Plan, Stored, look_up, make_plan
+from bench.plan import Plan, Stored, look_up, make_plan, unwell
 from bench.process import source_state
 from bench.scoring import PARTS, Outcome, Scored, score_rules
 from bench.stages.decisions import Rule
@@ -33,15 +33,14 @@ class Observer(Protocol):
 
 @dataclass
 class Outcomes:
-    """How the trials of this run ended, by status, and how many scores were made from stored logits."""
+    """How the trials of this run ended, by status, and how many scores were made from stored logits.
+
+    unwell: how many planned scores the store lacks now, since a trial or a rule failed, in this run or an earlier one
+    """
 
     statuses: dict[str, int] = field(default_factory=dict)
     rescored: int = 0
-
-    @property
-    def unwell(self) -> int:
-        """Return how many trials failed, timed out or were killed."""
-        return sum(self.statuses.get(status, 0) for status in ("failed", "timeout", "killed"))
+    unwell: int = 0
 
 
 def missing_jobs(plan: Plan, settled: Collection[str], first: int, limit: float | None) -> list[Job]:
@@ -107,6 +106,7 @@ def run(
             for row in part.runs:
                 outcomes.statuses[row["status"]] = outcomes.statuses.get(row["status"], 0) + 1
             observer.stored(job, part)
+    outcomes.unwell = unwell(plan, store)
     return outcomes
 
 

@@ -80,7 +80,8 @@ def outcome(outcomes: Outcomes) -> str:
     parts = [f"{count} {status}" for status, count in sorted(outcomes.statuses.items())]
     done = f"trained: {', '.join(parts)}" if parts else "nothing to train: every trial is stored"
     scored = f"; {outcomes.rescored} scored from stored logits" if outcomes.rescored else ""
-    return done + scored
+    unwell = f"; planned scores that failed: {outcomes.unwell} (--retry tries again)" if outcomes.unwell else ""
+    return done + scored + unwell
 
 
 class Running:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from bench import execution, runner
-from bench.plan import Plan, make_plan
+from bench.plan import Plan, make_plan, unwell
 from bench.reporting import analyse
 from bench.stages.decisions import LogitAdjustment
 from bench.store import Store
@@ -182,9 +182,11 @@ def test_a_rule_that_cannot_be_fitted_concerns_no_other_cell_and_is_tried_again_
     pd.testing.assert_frame_equal(baseline, scores(alone), check_exact=True)
     assert set(Store(folder).refused().values()) == {"no such prior"}
     assert standings(folder) == {"baseline": {"ok": 6}, "logit-adjustment": {"failed": 6}}
+    assert (unwell(plain, Store(folder)), unwell(plan, Store(folder))) == (0, 6)
     assert run(plan, Store(folder)) == 0
     assert run(plan, Store(folder), retry=True) == 0, "its logits are stored"
     assert standings(folder) == {"baseline": {"ok": 6}, "logit-adjustment": {"ok": 6}}
+    assert unwell(plan, Store(folder)) == 0
 
 
 def standings(folder: Path) -> dict[str, dict[str, int]]:
@@ -286,6 +288,17 @@ def test_bad_usage_is_one_sentence_exit_2_and_nothing_written(
     assert done.stderr.count("\n") == 1
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_is_not_forgotten_by_the_next_run(tmp_path: Path) -> None:
+    digits = {"use": "digits", "set": {"imbalance": 24}, "recipe": {"steps": 5, "network.width": 8}}
+    suite = str(write_suite(tmp_path, ["baseline", "smote"], datasets=[digits], repeats=1, folds_per_repeat=1))
+    first, second = (bench("run", suite, "--workers", "0", *places(tmp_path)) for _ in range(2))
+    assert first.returncode == second.returncode == 1, second.stderr
+    assert "nothing to train" in second.stdout
+    assert "planned scores that failed: 1" in " ".join(second.stdout.split())
+    well = bench("run", suite, "--workers", "0", "--filter", "technique=baseline", *places(tmp_path))
+    assert well.returncode == 0, "what is not in the plan does not count"
 
 
 def test_a_results_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
