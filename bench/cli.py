@@ -173,6 +173,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dispatch(options: argparse.Namespace) -> int:
     command: str = options.command
+    if command in ("run", "validate") and not options.suite:
+        raise UsageError("name a suite file, such as suites/imbalance.yaml")
     if command == "run":
         from bench.commands import run_command
 

@@ -272,6 +272,12 @@ def test_run_trains_ranks_and_reports_and_report_repeats_the_same_bytes(tmp_path
         (["run", "imbalance", "--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answered"),
         (["run", "imbalance", "--scheduler", "nonsense://"], "not an address; give one like tcp://127.0.0.1:8786"),
         (["run", "imbalance", "--scheduler", "tls://127.0.0.1:9"], "needs certificates"),
+        (["run", "imbalance", "--scheduler", ""], "--scheduler '': not an address"),
+        (["run", "imbalance", "--filter", ""], "--filter '': unknown field ''"),
+        (["run", "imbalance", "--timeout", "nan"], "--timeout must be above 0 seconds, and finite"),
+        (["run", "imbalance", "--timeout", "inf"], "--timeout must be above 0 seconds, and finite"),
+        (["run", ""], "name a suite file"),
+        (["validate", ""], "name a suite file"),
         (["runn"], "did you mean 'run'"),
         (["describe", "focl"], "did you mean 'focal'"),
         (["list", "technique"], "did you mean 'techniques'"),
@@ -288,6 +294,15 @@ def test_bad_usage_is_one_sentence_exit_2_and_nothing_written(
     assert done.stderr.count("\n") == 1
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("folder", ["reference", "results/reference", "results/reference/x", "results/a/reference/b"])
+def test_no_run_writes_into_reference_results(tmp_path: Path, folder: str) -> None:
+    suite = str(write_suite(tmp_path, ["baseline"]))
+    done = bench("run", suite, "--workers", "0", "--results", str(tmp_path / folder))
+    assert done.returncode == 2
+    assert "never written by 'run'" in done.stderr
+    assert not (tmp_path / folder).exists()
 
 
 def test_a_failure_is_not_forgotten_by_the_next_run(tmp_path: Path) -> None:
