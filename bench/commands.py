@@ -111,6 +111,7 @@ def _run(plan: Plan, store: Store, options: argparse.Namespace, console: Console
         execute = execution.inline
     else:
         execute = execution.local(_workers(options))
+    _check_report(options.report / plan.suite.name)
     with terminal.Running(console, plan) as observer:
         outcomes = runner.run(plan, store, execute, observer, options.retry, options.timeout)
     page = write_report(store.path, options.report / plan.suite.name)
@@ -120,6 +121,18 @@ def _run(plan: Plan, store: Store, options: argparse.Namespace, console: Console
     if outcomes.unwell:
         return 1
     return 3 if any(not one.optional for one in _absent(plan)) else 0
+
+
+def _check_report(folder: Path) -> None:
+    """Raise UsageError where a report folder cannot be made; make nothing, for the run may still be refused."""
+    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not there.is_dir():
+        why = "Not a directory"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        why = "Permission denied"
+    else:
+        return
+    raise UsageError(f"the report folder '{folder}' cannot be written ({why}); choose another with --report")
 
 
 def _estimate(store: Store, plan: Plan, states: Sequence[CellState], workers: int) -> float | None:
