@@ -1,5 +1,6 @@
 """The whole path: plan, train, store, resume, from Python and from the command line."""
 
+import io
 import os
 import random
 import signal
@@ -13,13 +14,16 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
+from rich.console import Console
 
-from bench import execution, runner
+from bench import execution, runner, terminal
 from bench.plan import Plan, make_plan, unwell
 from bench.reporting import analyse
+from bench.runner import missing_jobs
 from bench.stages.decisions import LogitAdjustment
 from bench.store import Store
 from bench.suite import load_suite
+from bench.work import lost_job
 
 MEASURED = ["cpu_seconds", "resample_seconds", "prepare_seconds", "evaluate_seconds", "score_seconds", "stack"]
 
@@ -322,6 +326,36 @@ def test_a_results_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> N
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_report_folder_that_cannot_be_made_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("a file", encoding="utf-8")
+    done = bench("run", str(write_suite(tmp_path, ["baseline"])), "--workers", "0", *places(tmp_path))
+    assert done.returncode == 2
+    assert "cannot be written (Not a directory); choose another with --report" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_remaining_time_is_that_of_the_pace_of_training_not_of_starting_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    plan = plan_of(tmp_path, ["baseline"], repeats=100)
+    jobs = missing_jobs(plan, set(), 0, None)  # ten of 20 trials
+    out = io.StringIO()
+    progress = terminal.Running(Console(file=out, width=200), plan)
+    progress.started(jobs)
+    now[0] += 90.0  # a cluster starts
+    for job in jobs:
+        now[0] += 30.0
+        part = lost_job(job, "killed", "?")
+        for row in part.runs:
+            row["cpu_seconds"] = 30.0 / len(part.runs)
+        progress.stored(job, part)
+    lines = out.getvalue().splitlines()
+    assert lines[:2] == ["trained 20 of 200, about 4 min 30 s left", "trained 40 of 200, about 4 min 0 s left"]
+    assert lines[-1] == "trained 200 of 200, about 0 s left"
 
 
 @pytest.mark.parametrize("command", ["list", "validate", "--help", "run --help"])
