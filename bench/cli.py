@@ -12,7 +12,7 @@ from bench.errors import BenchError, UsageError, unknown
 EXIT_CODES = """\
 exit codes:
   0  done (trials that diverged are results)
-  1  some trials failed, timed out or were killed
+  1  some planned trials failed, timed out or were killed, in this run or an earlier one
   2  bad usage or a bad suite; nothing was written
   3  incomplete: interrupted, or a dataset is not on this machine
 """
@@ -82,7 +82,7 @@ def _add_run(commands) -> None:
     run.add_argument(
         "--require-all", action="store_true", help="train nothing where data of the suite are not on this machine"
     )
-    run.add_argument("--retry", action="store_true", help="train failed and diverged trials again")
+    run.add_argument("--retry", action="store_true", help="try failed and diverged trials, and failed rules, again")
     where = run.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, metavar="N", help="worker processes (default: one per core; 0: inline)")
     where.add_argument("--scheduler", metavar="ADDRESS", help="train on this Dask cluster, as in tcp://10.0.0.1:8786")
@@ -173,6 +173,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dispatch(options: argparse.Namespace) -> int:
     command: str = options.command
+    if command in ("run", "validate") and not options.suite:
+        raise UsageError("name a suite file, such as suites/imbalance.yaml")
     if command == "run":
         from bench.commands import run_command
 

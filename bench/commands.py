@@ -1,6 +1,7 @@
 """``run`` and ``report``: the commands that read or make results."""
 
 import argparse
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.errors import IncompleteError, UsageError, unknown
-from bench.plan import CellState, Plan, compare, filter_plan, make_plan
+from bench.plan import CellState, Plan, compare, filter_plan, look_up, make_plan
 from bench.store import Store
 from bench.suite import Suite, SuiteDataset, load_suite, smoke
 
@@ -19,6 +20,7 @@ def run_command(options: argparse.Namespace) -> int:
     """Plan, train what is missing, store, rank and report; return the exit code."""
     from bench import terminal
 
+    _check_options(options)
     console = Console()
     suite = _suite(options)
     plan = _plan(suite, options.filter)
@@ -32,15 +34,9 @@ def run_command(options: argparse.Namespace) -> int:
     if absent and options.require_all:
         names = ", ".join(one.label for one in absent)
         raise IncompleteError(f"--require-all: nothing was trained, because data are not on this machine: {names}")
-    if options.workers is not None and options.workers < 0:
-        raise UsageError(f"--workers must be 0 (inline) or more, got {options.workers}")
-    if options.timeout <= 0:
-        raise UsageError(f"--timeout must be above 0 seconds, got {options.timeout:g}")
-    folder = options.results / suite.name
-    if options.results.name == REFERENCE:
-        raise UsageError("reference results are never written by 'run'; choose another --results folder")
-    store = Store(folder)
-    states = compare(plan, store.statuses(), store.scored(), store.remembered())
+    store = Store(options.results / suite.name)
+    held = look_up(plan, store, options.retry)
+    states = compare(plan, held.statuses, held.scored, store.remembered(), held.lost)
     if options.dry_run:
         console.print(terminal.plan_table(plan, states))
         for line in terminal.fold_picture(plan):
@@ -51,9 +47,26 @@ def run_command(options: argparse.Namespace) -> int:
     return _run(plan, store, options, console)
 
 
+def _check_options(options: argparse.Namespace) -> None:
+    """Raise UsageError for options that 'run' cannot mean, before anything is read."""
+    if options.workers is not None and options.workers < 0:
+        raise UsageError(f"--workers must be 0 (inline) or more, got {options.workers}")
+    if not 0 < options.timeout < math.inf:
+        raise UsageError(f"--timeout must be above 0 seconds, and finite, got {options.timeout:g}")
+    if _is_reference(options.results):
+        raise UsageError("reference results are never written by 'run'; choose another --results folder")
+
+
+def _is_reference(results: Path) -> bool:
+    """Return whether a folder is, or lies in, the reference results of a checkout."""
+    path = results.resolve()
+    below = path.parts[path.parts.index("results") :] if "results" in path.parts else path.parts[-1:]
+    return REFERENCE in below
+
+
 def _plan(suite: Suite, wanted: str | None) -> Plan:
     plan = make_plan(suite)
-    return filter_plan(plan, wanted) if wanted else plan
+    return plan if wanted is None else filter_plan(plan, wanted)
 
 
 def _absent(plan: Plan) -> list[SuiteDataset]:
@@ -80,7 +93,7 @@ def _suite(options: argparse.Namespace) -> Suite:
 
 def _workers(options: argparse.Namespace) -> int:
     """Return how many trials train at a time."""
-    if options.scheduler:
+    if options.scheduler is not None:
         from bench.execution import check_scheduler
 
         return check_scheduler(options.scheduler)
@@ -92,12 +105,13 @@ def _run(plan: Plan, store: Store, options: argparse.Namespace, console: Console
     from bench import execution, runner, terminal
     from bench.reporting import analyse, terminal_ranking, write_report
 
-    if options.scheduler:
+    if options.scheduler is not None:
         execute = execution.remote(options.scheduler)
     elif options.workers == 0:
         execute = execution.inline
     else:
         execute = execution.local(_workers(options))
+    _check_report(options.report / plan.suite.name)
     with terminal.Running(console, plan) as observer:
         outcomes = runner.run(plan, store, execute, observer, options.retry, options.timeout)
     page = write_report(store.path, options.report / plan.suite.name)
@@ -107,6 +121,18 @@ def _run(plan: Plan, store: Store, options: argparse.Namespace, console: Console
     if outcomes.unwell:
         return 1
     return 3 if any(not one.optional for one in _absent(plan)) else 0
+
+
+def _check_report(folder: Path) -> None:
+    """Raise UsageError where a report folder cannot be made; make nothing, for the run may still be refused."""
+    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not there.is_dir():
+        why = "Not a directory"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        why = "Permission denied"
+    else:
+        return
+    raise UsageError(f"the report folder '{folder}' cannot be written ({why}); choose another with --report")
 
 
 def _estimate(store: Store, plan: Plan, states: Sequence[CellState], workers: int) -> float | None:

@@ -8,9 +8,12 @@ import contextlib
 import logging
 import queue
 import re
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
@@ -48,19 +51,43 @@ def local_cluster(workers: int) -> Iterator[Any]:
     """Yield a Dask cluster of single-threaded worker processes on this machine's loopback."""
     from distributed import LocalCluster
 
-    with (
-        _settings(),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            memory_limit=0,
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-    ):
+    with _settings(), contextlib.ExitStack() as stack:
+        with _interrupts_held():
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                memory_limit=0,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+            )
+            stack.enter_context(cluster)
         yield cluster
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while a cluster starts, and keep it from the cluster's processes for good.
+
+    A terminal sends it to them too, and they would answer with tracebacks. A blocked signal is inherited by threads and
+    processes, so by workers that are started anew later as well. Threads that were there before may still take it, so
+    it is noted, and raised once the cluster can be closed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    resource_tracker.ensure_running()  # started later, it would unblock the signal
+    noted: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: noted.append(number))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if noted:
+        raise KeyboardInterrupt
 
 
 def local(workers: int) -> Execute:
@@ -85,10 +112,14 @@ def remote(cluster: Any) -> Execute:
 
 def check_scheduler(address: str) -> int:
     """Return how many workers a scheduler has; raise UsageError where none answers or it has no workers."""
-    from distributed import Client
+    from distributed import Client, Security
 
     if not _ADDRESS.fullmatch(address):
-        raise UsageError(f"--scheduler {address}: not an address; give one like tcp://127.0.0.1:8786")
+        raise UsageError(f"--scheduler '{address}': not an address; give one like tcp://127.0.0.1:8786")
+    if address.startswith(("tls://", "wss://")) and Security().get_connection_args("client")["ssl_context"] is None:
+        raise UsageError(
+            f"--scheduler {address}: needs certificates; name them in Dask's settings distributed.comm.tls"
+        )
     try:
         with _settings(), Client(address, timeout=CONNECT_SECONDS, set_as_default=False) as client:
             workers = len(client.scheduler_info(n_workers=-1)["workers"])

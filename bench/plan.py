@@ -9,6 +9,7 @@ import fnmatch
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,11 +20,12 @@ from bench.keys import canonical, digest
 from bench.recipe import Recipe
 from bench.splits import folds_of_repeat
 from bench.stages.decisions import Rule
-from bench.store import differences
+from bench.store import Store, differences
 from bench.suite import BASELINE, Suite, SuiteDataset
 
 TRAINER_REVISION = 1  # raised when the training loop, the splits or the random streams change their meaning
 FINAL = frozenset({"ok", "failed", "diverged"})
+UNWELL = frozenset({"failed", "timeout", "killed"})
 FILTER_FIELDS = ("dataset", "technique")
 
 
@@ -252,13 +254,57 @@ def _fits(label: str, pattern: str) -> bool:
     return label == pattern or fnmatch.fnmatchcase(label, pattern)
 
 
+def unscored_trials(plan: Plan, statuses: Mapping[str, str], scored: set[tuple[str, str]]) -> set[str]:
+    """Return the trials that were trained but lack the score of a rule (of a regression: its only score)."""
+    return {
+        key
+        for training in plan.trainings
+        for _, _, key in training.trials
+        if statuses.get(key) == "ok"
+        and any((key, rule) not in scored for rule in [name for name, _ in training.rules] or [""])
+    }
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the store holds of a plan, as far as it decides what is to be done.
+
+    statuses  trial key -> status, of trials that are settled or lost
+    scored    (trial key, rule digest) that need no scoring
+    lost      trials that lack a score, and the logits to make it from: they are to be trained again
+    """
+
+    statuses: Mapping[str, str]
+    scored: set[tuple[str, str]]
+    lost: set[str]
+
+
+def look_up(plan: Plan, store: Store, retry: bool) -> Stored:
+    """Return which trials and scores of a plan are settled.
+
+    Trials that were killed or timed out are not. retry: neither are failed and diverged ones, nor rules that could
+    not be fitted.
+    """
+    final = frozenset({"ok"}) if retry else FINAL
+    scored = store.scored() - (store.refused().keys() if retry else set())
+    statuses = {key: status for key, status in store.statuses().items() if status in final}
+    return Stored(statuses, scored, store.without_logits(unscored_trials(plan, statuses, scored)))
+
+
+def unwell(plan: Plan, store: Store) -> int:
+    """Return how many planned scores there are not: the trial failed, timed out or was killed, or the rule failed."""
+    statuses, refused = store.statuses(), store.refused()
+    return sum(statuses.get(key) in UNWELL or (key, rule) in refused for key, rule in plan.by_key)
+
+
 @dataclass(frozen=True)
 class CellState:
     """What the store holds of a cell.
 
-    missing_keys  trials to be trained: those without a record, and those that were killed or timed out; none where
-                  the data are absent
+    missing_keys  trials to be trained: those without a record, those that were killed or timed out, and those whose
+                  logits are gone where a rule is to be scored on them; none where the data are absent
     to_score      stored trials that lack the score of the cell's decision rule
+    lost          how many of the missing ones were trained before
     changed       the fields in which an older training of the same cell differs; empty unless the cell is stale
     """
 
@@ -268,6 +314,7 @@ class CellState:
     missing_keys: tuple[str, ...]
     to_score: int
     changed: tuple[str, ...]
+    lost: int = 0
 
     @property
     def missing(self) -> int:
@@ -289,18 +336,23 @@ class CellState:
         if self.stale:
             return f"stale: {'; '.join(self.changed)}"
         if self.missing:
-            return "missing"
+            return "missing" if not self.lost else "missing: logits to score a decision rule on are not stored here"
         return "stored; a decision rule is to be scored" if self.to_score else "stored"
 
 
 def compare(
-    plan: Plan, statuses: Mapping[str, str], scored: set[tuple[str, str]], remembered: Mapping[str, Mapping[str, Any]]
+    plan: Plan,
+    statuses: Mapping[str, str],
+    scored: set[tuple[str, str]],
+    remembered: Mapping[str, Mapping[str, Any]],
+    lost: AbstractSet[str] = frozenset(),
 ) -> list[CellState]:
     """Return, per cell, what is stored, what is missing, and for stale ones which fields changed.
 
     statuses: trial key -> status; scored: (trial key, rule digest); remembered: training digest -> its description
-    and the labels it had. A cell is stale where nothing of its training is stored but an older one of the same name
-    is known: under the cell's own labels, or under those of the cell that it shares its training with.
+    and the labels it had; lost: trials that must be trained again for a score. A cell is stale where nothing of its
+    training is stored but an older one of the same name is known: under the cell's own labels, or under those of the
+    cell that it shares its training with.
     """
     trainings = {training.digest: training for training in plan.trainings}
     by_labels: dict[tuple[str, str], list[str]] = {}
@@ -311,14 +363,16 @@ def compare(
         if cell.absent:
             states.append(CellState(cell, len(cell.keys), 0, (), 0, ()))
             continue
-        missing = tuple(key for key in cell.keys if statuses.get(key) not in FINAL)
-        to_score = sum(statuses.get(key) == "ok" and (key, cell.rule) not in scored for key in cell.keys)
+        missing = tuple(key for key in cell.keys if statuses.get(key) not in FINAL or key in lost)
+        again = sum(key in lost for key in cell.keys)
+        stored = {key for key in cell.keys if statuses.get(key) == "ok" and key not in lost}
+        to_score = sum((key, cell.rule) not in scored for key in stored)
         changed: tuple[str, ...] = ()
-        if cell.keys and len(missing) == len(cell.keys):
+        if cell.keys and len(missing) == len(cell.keys) and not again:
             training = trainings[cell.training]
             labels = {(cell.dataset, cell.technique), (training.dataset_label, training.technique_label)}
             older = [name for pair in sorted(labels) for name in by_labels.get(pair, ()) if name != cell.training]
             found = [differences(remembered[name]["description"], training.description) for name in older]
             changed = tuple(min(found, key=len, default=()))
-        states.append(CellState(cell, len(cell.keys), len(cell.keys) - len(missing), missing, to_score, changed))
+        states.append(CellState(cell, len(cell.keys), len(cell.keys) - len(missing), missing, to_score, changed, again))
     return states

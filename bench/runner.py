@@ -3,7 +3,7 @@
 Nothing is printed here; ``Observer`` is told what happens.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.execution import Execute
 from bench.keys import digest
-from bench.plan import FINAL, Plan, make_plan
+from bench.plan import Plan, Stored, look_up, make_plan, unwell
 from bench.process import source_state
 from bench.scoring import PARTS, Outcome, Scored, score_rules
 from bench.stages.decisions import Rule
@@ -33,28 +33,26 @@ class Observer(Protocol):
 
 @dataclass
 class Outcomes:
-    """How the trials of this run ended, by status, and how many scores were made from stored logits."""
+    """How the trials of this run ended, by status, and how many scores were made from stored logits.
+
+    unwell: how many planned scores the store lacks now, since a trial or a rule failed, in this run or an earlier one
+    """
 
     statuses: dict[str, int] = field(default_factory=dict)
     rescored: int = 0
-
-    @property
-    def unwell(self) -> int:
-        """Return how many trials failed, timed out or were killed."""
-        return sum(self.statuses.get(status, 0) for status in ("failed", "timeout", "killed"))
+    unwell: int = 0
 
 
-def missing_jobs(plan: Plan, statuses: dict[str, str], first: int, retry: bool, limit: float | None) -> list[Job]:
-    """Return the jobs for every trial without a final record, stacks of one training each.
+def missing_jobs(plan: Plan, settled: Collection[str], first: int, limit: float | None) -> list[Job]:
+    """Return the jobs for every trial that is not settled, stacks of one training each.
 
-    first: the number of the first part; retry: train failed and diverged trials again as well.
+    first: the number of the first part.
     """
-    final = frozenset({"ok"}) if retry else FINAL
     provenance = source_state()
     jobs: list[Job] = []
     for training in plan.trainings:
         identity = digest(training.description["dataset"])
-        places = [Place(r, f, 0, key) for r, f, key in training.trials if statuses.get(key) not in final]
+        places = [Place(r, f, 0, key) for r, f, key in training.trials if key not in settled]
         for stack in _even(places, STACK if training.recipe.network.stacks else 1):
             number = first + len(jobs)
             jobs.append(
@@ -97,8 +95,10 @@ def run(
     for training in plan.trainings:
         store.remember(training.digest, training.description, training.dataset_label, training.technique_label)
     store.write_plan(make_plan(plan.suite).as_dict())  # all of it: a filter must not drop the others from the report
-    outcomes = Outcomes(rescored=rescore(plan, store, retry))
-    jobs = missing_jobs(plan, unscored_as_missing(plan, store), store.next_part(), retry, limit)
+    held = look_up(plan, store, retry)
+    outcomes = Outcomes(rescored=rescore(plan, store, held))
+    settled = held.statuses.keys() - held.lost
+    jobs = missing_jobs(plan, settled, store.next_part(), limit)
     observer.started(jobs)
     if jobs:
         for job, part in execute(jobs):
@@ -106,41 +106,23 @@ def run(
             for row in part.runs:
                 outcomes.statuses[row["status"]] = outcomes.statuses.get(row["status"], 0) + 1
             observer.stored(job, part)
+    outcomes.unwell = unwell(plan, store)
     return outcomes
 
 
-def unscored_as_missing(plan: Plan, store: Store) -> dict[str, str]:
-    """Return the stored statuses, without trials that lack a score of a rule (their logits are not stored here)."""
-    statuses, scored = store.statuses(), store.scored()
-    for training in plan.trainings:
-        for _, _, key in training.trials:
-            if statuses.get(key) == "ok" and any((key, rule) not in scored for rule, _ in training.rules):
-                del statuses[key]
-    return statuses
-
-
-def rescore(plan: Plan, store: Store, retry: bool) -> int:
-    """Score rules that are new to stored trainings from their logits, where those are stored; return how many.
-
-    retry: try rules again that could not be fitted.
-    """
-    statuses, scored = store.statuses(), _scored(store, retry)
+def rescore(plan: Plan, store: Store, held: Stored) -> int:
+    """Score rules that are new to stored trainings from their logits, where those are stored; return how many."""
     made = Scored([], [])
     for training in plan.trainings:
         if training.dataset.task != "classification":
             continue
         for _, _, key in training.trials:
-            new = [(name, rule) for name, rule in training.rules if (key, name) not in scored]
-            if new and statuses.get(key) == "ok":
+            new = [(name, rule) for name, rule in training.rules if (key, name) not in held.scored]
+            if new and held.statuses.get(key) == "ok":
                 _rescore_trial(store, key, new, made)
     if made.scores:
         store.write_scores(f"{store.next_part():06d}-rescored", made.scores, made.labels)
     return len(made.labels)
-
-
-def _scored(store: Store, retry: bool) -> set[tuple[str, str]]:
-    """Return which (trial, rule) need no score: those that have one, or failed for good."""
-    return store.scored() - (store.refused().keys() if retry else set())
 
 
 def _rescore_trial(store: Store, key: str, rules: Sequence[tuple[str, Rule]], made: Scored) -> None:

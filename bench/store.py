@@ -13,14 +13,15 @@ logits/     logits relative to class 0, for new rules and metrics; stays local
 trainings/  what each training digest stands for; plan.json: the cells of the last run
 """
 
+import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from bench.errors import UsageError
 from bench.metrics import METRICS
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _TEMPORARY = ".part-"
+_PLAN: dict[str, type] = {
+    "suite": str, "question": str, "seed": int, "baseline": str, "datasets": list, "techniques": list, "cells": list,
+}  # fmt: skip
+_TRAINING: dict[str, type] = {"dataset": str, "technique": str, "description": dict}
 _RANK = {"ok": 3, "failed": 2, "diverged": 2, "timeout": 1, "killed": 1}
 
 
@@ -135,12 +140,8 @@ class Store:
         """Write, sync and rename, so that the file is either whole or not there."""
         import pyarrow.parquet as pq
 
-        temporary = path.with_name(f"{_TEMPORARY}{path.name}")
-        with temporary.open("wb") as file:
+        with _put_in_place(path) as file:
             pq.write_table(table, file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        _rename(temporary, path)
 
     def remember(self, digest: str, description: Mapping[str, Any], dataset: str, technique: str) -> None:
         """Keep what a training's digest stands for, so that a later plan can say what changed."""
@@ -159,12 +160,12 @@ class Store:
         path = self.path / "plan.json"
         if not path.exists():
             raise UsageError(f"no results in '{self.path}'; make some with 'python -m bench run'")
-        return _read_json(path)
+        return _read_json(path, _PLAN)
 
     def remembered(self) -> dict[str, dict[str, Any]]:
         """Return, by digest, what every stored training stands for."""
         files = sorted((self.path / "trainings").glob("*.json"))
-        return {file.stem: _read_json(file) for file in files if not file.name.startswith(".")}
+        return {file.stem: _read_json(file, _TRAINING) for file in files if not file.name.startswith(".")}
 
     def next_part(self) -> int:
         """Return the number for the next part: one above the largest, also of parts that a killed run left half there.
@@ -249,6 +250,10 @@ class Store:
         files = self._files("logits")
         return {key: file for file in files for key in _read(file, wanted)["key"].to_pylist()}
 
+    def without_logits(self, keys: Collection[str]) -> set[str]:
+        """Return which of some trials have no logits stored on this machine."""
+        return {key for key in keys if key not in self._logit_files}
+
     def logits(self, key: str) -> Held | None:
         """Return a trial's stored logits, or None where they are not on this machine."""
         import numpy as np
@@ -300,13 +305,22 @@ def _read(file: Path, wanted: "pa.Schema | None" = None) -> "pa.Table":
         ) from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path, kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Return a JSON file's object, which must have keys of these kinds. Raises UsageError where the file is damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(
-            f"the results file '{path}' is damaged ({_first_line(error)}); delete it and run the suite again"
-        ) from error
+        raise _damaged(path, _first_line(error)) from error
+    if not isinstance(value, dict):
+        raise _damaged(path, "it holds no object")
+    wrong = [name for name, kind in kinds.items() if not isinstance(value.get(name), kind)]
+    if wrong:
+        raise _damaged(path, f"what it says of {', '.join(wrong)} is missing or no {kinds[wrong[0]].__name__}")
+    return value
+
+
+def _damaged(path: Path, why: str) -> UsageError:
+    return UsageError(f"the results file '{path}' is damaged ({why}); delete it and run the suite again")
 
 
 def _plain(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -327,24 +341,35 @@ def _first_line(error: BaseException) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _rename(temporary: Path, path: Path) -> None:
-    """Put a synced file in its place, and sync the folder so that the name survives too."""
-    temporary.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+@contextlib.contextmanager
+def _put_in_place(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a file that is synced and renamed to ``path`` once it is whole; the folder too, so that the name survives.
+
+    Raises UsageError where the disk refuses (it may be full); then nothing of it is left there.
+    """
+    temporary = path.with_name(f"{_TEMPORARY}{path.name}")
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise UsageError(
+            f"the results file '{path}' cannot be written ({error.strerror or error}); what was finished is stored"
+        ) from error
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    temporary = path.with_name(f"{_TEMPORARY}{path.name}")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=1, sort_keys=True)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    _rename(temporary, path)
+    with _put_in_place(path) as file:
+        file.write(json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

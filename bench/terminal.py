@@ -1,5 +1,6 @@
 """What the terminal shows of a plan and of a run: the plan first, progress with remaining time, the ranking so far."""
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from bench.splits import picture
 from bench.work import Job, Part
 
 SHOWN = 6  # techniques per dataset in the running ranking
+_EARLY = 0.03  # of the work: until that is done no remaining time is told
 _PLAIN_SECONDS = 20.0  # between lines where the output is no terminal
 
 
@@ -80,7 +82,8 @@ def outcome(outcomes: Outcomes) -> str:
     parts = [f"{count} {status}" for status, count in sorted(outcomes.statuses.items())]
     done = f"trained: {', '.join(parts)}" if parts else "nothing to train: every trial is stored"
     scored = f"; {outcomes.rescored} scored from stored logits" if outcomes.rescored else ""
-    return done + scored
+    unwell = f"; planned scores that failed: {outcomes.unwell} (--retry tries again)" if outcomes.unwell else ""
+    return done + scored + unwell
 
 
 class Running:
@@ -100,8 +103,8 @@ class Running:
         self._task = self._bar.add_task("trained", total=0, left="")
         self._live = Live(console=console, refresh_per_second=2, transient=True)
         self._work: dict[str, float] = {}
-        self._began = self._last_line = 0.0
-        self._total = 0.0
+        self._last_line = self._total = 0.0
+        self._began: float | None = None  # when the first job that was done began
 
     def __enter__(self) -> "Running":
         if self._console.is_terminal:
@@ -115,16 +118,19 @@ class Running:
         """Training begins."""
         self._work = {job.part: _work(job) for job in jobs}
         self._total = sum(self._work.values())
-        self._began = self._last_line = time.monotonic()
+        self._last_line = time.monotonic()
         self._bar.update(self._task, total=sum(len(job.places) for job in jobs))
         self._show()
 
     def stored(self, job: Job, part: Part) -> None:
         """The trials of one job are safe in the store."""
         self._work.pop(job.part, None)
+        if self._began is None:  # before it workers start and import libraries, which is no pace of training
+            self._began = time.monotonic() - _spent(part)
         self._bar.advance(self._task, len(part.runs))
         self._take_scores(part)
-        left = f"about {duration(self._remaining())} left"
+        remaining = self._remaining()
+        left = "estimating" if remaining is None else f"about {duration(remaining)} left"
         self._bar.update(self._task, left=left)
         if self._console.is_terminal:
             self._show()
@@ -133,11 +139,13 @@ class Running:
             task = self._bar.tasks[0]
             self._console.print(f"trained {task.completed:.0f} of {task.total:.0f}, {left}")
 
-    def _remaining(self) -> float:
-        """Return the seconds left, from the work done so far and its pace."""
+    def _remaining(self) -> float | None:
+        """Return the seconds left, from the work done so far and its pace; None while too little is done to tell."""
         left = sum(self._work.values())
         done = self._total - left
-        return (time.monotonic() - self._began) * left / done if done else float("inf")
+        if self._began is None or done < _EARLY * self._total:
+            return None
+        return (time.monotonic() - self._began) * left / done
 
     def _take_scores(self, part: Part) -> None:
         metric_of = {d.label: d.metric for d in self._plan.suite.datasets}
@@ -173,3 +181,9 @@ class Running:
 def _work(job: Job) -> float:
     """Return a job's size for the estimate of remaining time: examples, weighted by what its network costs."""
     return len(job.places) * job.recipe.steps * job.recipe.batch_size * job.recipe.network.weight
+
+
+def _spent(part: Part) -> float:
+    """Return the CPU seconds that a job's trials took in all; what was not measured is none."""
+    seconds = [row[name] for row in part.runs for name in row if name.endswith("_seconds")]
+    return sum(value for value in seconds if math.isfinite(value))

@@ -361,7 +361,7 @@ def test_a_worker_without_the_images_or_with_others_trains_nothing(
     from bench.work import run_job
 
     monkeypatch.setenv("BENCH_DATA", str(noise))
-    job = missing_jobs(make_plan(load_suite(suite_file(tmp_path, False))), {}, 0, False, None)[0]
+    job = missing_jobs(make_plan(load_suite(suite_file(tmp_path, False))), set(), 0, None)[0]
     assert [row["status"] for row in run_job(job).runs] == ["ok"]
     fake_images(monkeypatch, tmp_path / "others", seed=1)
     (row,) = run_job(job).runs

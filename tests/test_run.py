@@ -1,5 +1,6 @@
 """The whole path: plan, train, store, resume, from Python and from the command line."""
 
+import io
 import os
 import random
 import signal
@@ -10,15 +11,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import yaml
+from rich.console import Console
 
-from bench import execution, runner
-from bench.plan import Plan, make_plan
+from bench import execution, runner, terminal
+from bench.plan import Plan, make_plan, unwell
 from bench.reporting import analyse
+from bench.runner import missing_jobs
 from bench.stages.decisions import LogitAdjustment
 from bench.store import Store
 from bench.suite import load_suite
+from bench.work import lost_job
 
 MEASURED = ["cpu_seconds", "resample_seconds", "prepare_seconds", "evaluate_seconds", "score_seconds", "stack"]
 
@@ -93,11 +98,25 @@ def test_a_rule_scored_from_stored_logits_equals_one_scored_at_training_to_the_b
 
 
 def test_without_logits_a_new_rule_is_trained_for(tmp_path: Path) -> None:
-    store = Store(tmp_path / "results")
+    store = Store(tmp_path / "suite")
     run(plan_of(tmp_path, ["baseline"]), store)
     for file in (store.path / "logits").iterdir():
         file.unlink()
+    suite = str(write_suite(tmp_path, ["baseline", "tuned-threshold"]))
+    dry = bench("run", suite, "--dry-run", "--results", str(tmp_path), cwd=tmp_path)
+    assert "0 stored, 6 to train" in dry.stdout
+    assert "missing: logits to score a decision rule on are not stored here" in " ".join(dry.stdout.split())
     assert run(plan_of(tmp_path, ["baseline", "tuned-threshold"]), Store(store.path)) == 6
+    assert run(plan_of(tmp_path, ["baseline", "tuned-threshold"]), Store(store.path)) == 0
+
+
+def test_a_regression_whose_scores_are_gone_is_trained_again(tmp_path: Path) -> None:
+    sine = {"use": "sine", "set": {"series": 9, "test_series": 5, "points": 60}, "recipe": {"steps": 5}}
+    plan, store = plan_of(tmp_path, ["baseline"], datasets=[sine]), Store(tmp_path / "results")
+    assert run(plan, store) == 6
+    for file in (store.path / "scores").iterdir():
+        file.unlink()
+    assert run(plan, Store(store.path)) == 6
 
 
 def test_company_and_order_change_no_score(tmp_path: Path) -> None:
@@ -167,9 +186,11 @@ def test_a_rule_that_cannot_be_fitted_concerns_no_other_cell_and_is_tried_again_
     pd.testing.assert_frame_equal(baseline, scores(alone), check_exact=True)
     assert set(Store(folder).refused().values()) == {"no such prior"}
     assert standings(folder) == {"baseline": {"ok": 6}, "logit-adjustment": {"failed": 6}}
+    assert (unwell(plain, Store(folder)), unwell(plan, Store(folder))) == (0, 6)
     assert run(plan, Store(folder)) == 0
     assert run(plan, Store(folder), retry=True) == 0, "its logits are stored"
     assert standings(folder) == {"baseline": {"ok": 6}, "logit-adjustment": {"ok": 6}}
+    assert unwell(plan, Store(folder)) == 0
 
 
 def standings(folder: Path) -> dict[str, dict[str, int]]:
@@ -254,6 +275,13 @@ def test_run_trains_ranks_and_reports_and_report_repeats_the_same_bytes(tmp_path
         (["run", "imbalance", "--timeout", "0"], "--timeout must be above 0"),
         (["run", "imbalance", "--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answered"),
         (["run", "imbalance", "--scheduler", "nonsense://"], "not an address; give one like tcp://127.0.0.1:8786"),
+        (["run", "imbalance", "--scheduler", "tls://127.0.0.1:9"], "needs certificates"),
+        (["run", "imbalance", "--scheduler", ""], "--scheduler '': not an address"),
+        (["run", "imbalance", "--filter", ""], "--filter '': unknown field ''"),
+        (["run", "imbalance", "--timeout", "nan"], "--timeout must be above 0 seconds, and finite"),
+        (["run", "imbalance", "--timeout", "inf"], "--timeout must be above 0 seconds, and finite"),
+        (["run", ""], "name a suite file"),
+        (["validate", ""], "name a suite file"),
         (["runn"], "did you mean 'run'"),
         (["describe", "focl"], "did you mean 'focal'"),
         (["list", "technique"], "did you mean 'techniques'"),
@@ -272,12 +300,62 @@ def test_bad_usage_is_one_sentence_exit_2_and_nothing_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("folder", ["reference", "results/reference", "results/reference/x", "results/a/reference/b"])
+def test_no_run_writes_into_reference_results(tmp_path: Path, folder: str) -> None:
+    suite = str(write_suite(tmp_path, ["baseline"]))
+    done = bench("run", suite, "--workers", "0", "--results", str(tmp_path / folder))
+    assert done.returncode == 2
+    assert "never written by 'run'" in done.stderr
+    assert not (tmp_path / folder).exists()
+
+
+def test_a_failure_is_not_forgotten_by_the_next_run(tmp_path: Path) -> None:
+    digits = {"use": "digits", "set": {"imbalance": 24}, "recipe": {"steps": 5, "network.width": 8}}
+    suite = str(write_suite(tmp_path, ["baseline", "smote"], datasets=[digits], repeats=1, folds_per_repeat=1))
+    first, second = (bench("run", suite, "--workers", "0", *places(tmp_path)) for _ in range(2))
+    assert first.returncode == second.returncode == 1, second.stderr
+    assert "nothing to train" in second.stdout
+    assert "planned scores that failed: 1" in " ".join(second.stdout.split())
+    well = bench("run", suite, "--workers", "0", "--filter", "technique=baseline", *places(tmp_path))
+    assert well.returncode == 0, "what is not in the plan does not count"
+
+
 def test_a_results_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file", encoding="utf-8")
     done = bench("run", str(write_suite(tmp_path, ["baseline"])), "--workers", "0", *places(tmp_path))
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_report_folder_that_cannot_be_made_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("a file", encoding="utf-8")
+    done = bench("run", str(write_suite(tmp_path, ["baseline"])), "--workers", "0", *places(tmp_path))
+    assert done.returncode == 2
+    assert "cannot be written (Not a directory); choose another with --report" in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_remaining_time_is_that_of_the_pace_of_training_not_of_starting_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    plan = plan_of(tmp_path, ["baseline"], repeats=100)
+    jobs = missing_jobs(plan, set(), 0, None)  # ten of 20 trials
+    out = io.StringIO()
+    progress = terminal.Running(Console(file=out, width=200), plan)
+    progress.started(jobs)
+    now[0] += 90.0  # a cluster starts
+    for job in jobs:
+        now[0] += 30.0
+        part = lost_job(job, "killed", "?")
+        for row in part.runs:
+            row["cpu_seconds"] = 30.0 / len(part.runs)
+        progress.stored(job, part)
+    lines = out.getvalue().splitlines()
+    assert lines[:2] == ["trained 20 of 200, about 4 min 30 s left", "trained 40 of 200, about 4 min 0 s left"]
+    assert lines[-1] == "trained 200 of 200, about 0 s left"
 
 
 @pytest.mark.parametrize("command", ["list", "validate", "--help", "run --help"])
@@ -319,3 +397,19 @@ def test_a_killed_run_loses_at_most_what_was_training_and_resumes_to_the_same_sc
     store = Store(tmp_path / "results" / "suite")
     run(plan, store)
     pd.testing.assert_frame_equal(scores(Store(store.path)), scores(whole), check_exact=True)
+
+
+@pytest.mark.parametrize("moment", ["workers start", "workers train"])
+def test_interrupting_the_terminals_processes_is_one_sentence_and_exit_3(tmp_path: Path, moment: str) -> None:
+    slow = {"use": "digits", "recipe": {"steps": 500_000}}
+    suite = str(write_suite(tmp_path, ["baseline"], datasets=[slow]))
+    command = [sys.executable, "-m", "bench", "run", suite, "--workers", "2", *places(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        workers = psutil.Process(process.pid)
+        while sum("spawn_main" in " ".join(child.cmdline()) for child in workers.children()) < 2:
+            time.sleep(0.02)
+        time.sleep(0.3 if moment == "workers start" else 8.0)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert errors.decode() == "interrupted: what was finished is stored; run the same command to go on\n"
+    assert process.returncode == 3

@@ -1,6 +1,8 @@
 """What was written is what is read; what was half-written does not exist; what is damaged is named."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import time
@@ -235,18 +237,58 @@ def test_what_a_training_stands_for_is_kept_as_first_told(store: Store) -> None:
     }
 
 
+def _plan(question: str) -> dict[str, Any]:
+    return {
+        "suite": "s",
+        "question": question,
+        "seed": 1,
+        "baseline": "b",
+        "datasets": [],
+        "techniques": [],
+        "cells": [],
+    }
+
+
 def test_a_plan_comes_back_and_replaces_the_one_before(store: Store) -> None:
     for question in ("old?", "new?"):
-        store.write_plan({"question": question})
-    assert store.read_plan() == {"question": "new?"}
-    assert json.loads((store.path / "plan.json").read_text()) == {"question": "new?"}
+        store.write_plan(_plan(question))
+    assert store.read_plan() == _plan("new?")
+    assert json.loads((store.path / "plan.json").read_text()) == _plan("new?")
     assert not list(store.path.glob(".*"))
 
 
-def test_a_damaged_plan_is_named(store: Store) -> None:
-    (store.path / "plan.json").write_text("{")
-    with pytest.raises(UsageError, match=r"plan\.json' is damaged"):
+@pytest.mark.parametrize("text", ["{", "{}", "[]", "null", "42", '{"cells": 3}', json.dumps(_plan("?") | {"cells": 3})])
+def test_a_damaged_plan_is_named(store: Store, text: str) -> None:
+    (store.path / "plan.json").write_text(text)
+    with pytest.raises(UsageError, match=r"plan\.json' is damaged \(.*\); delete it and run the suite again$"):
         store.read_plan()
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"dataset": "d", "technique": "t", "description": []}'])
+def test_a_damaged_training_is_named(store: Store, text: str) -> None:
+    (store.path / "trainings" / "abc.json").write_text(text)
+    with pytest.raises(UsageError, match=r"abc\.json' is damaged \(.*\); delete it and run the suite again$"):
+        store.remembered()
+
+
+def test_a_plan_that_cannot_be_put_in_place_is_told_and_leaves_nothing(store: Store) -> None:
+    (store.path / "plan.json").mkdir()
+    with pytest.raises(UsageError, match=r"plan\.json' cannot be written \(Is a directory\)"):
+        store.write_plan(_plan("?"))
+    assert not list(store.path.glob(".*"))
+
+
+def test_a_full_disk_is_told_and_what_was_stored_stays(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write("000000-a", [_run("k")], [_score("k")], [_label("k")], [], {})
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UsageError, match=r"records/000001-a\.parquet' cannot be written \(No space left on device\)"):
+        store.write("000001-a", [_run("l")], [], [], [], {})
+    assert store.statuses() == {"k": "ok"}
+    assert not list(store.path.rglob(".*"))
 
 
 def test_differences_name_the_fields_that_changed() -> None:

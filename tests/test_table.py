@@ -249,3 +249,8 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
     assert sum(create("table", parameters).class_counts() or ()) == 60
     saved(tmp_path, frame(80))
     assert sum(create("table", parameters).class_counts() or ()) == 80
+
+
+def test_a_path_that_no_file_can_have_is_one_sentence() -> None:
+    with pytest.raises(UsageError, match=r"cannot be read: File name too long$"):
+        create("table", {"path": "x" * 5000, "target": "label"})

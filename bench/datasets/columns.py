@@ -27,8 +27,11 @@ def read(path: str) -> "pd.DataFrame":
     Raises ValueError for a file that is missing, empty or not a table.
     """
     file = Path(path)
-    require(file.is_file(), f"no such file: '{path}' (paths are relative to where the command runs)")
-    facts = file.stat()
+    try:
+        require(file.is_file(), f"no such file: '{path}' (paths are relative to where the command runs)")
+        facts = file.stat()
+    except OSError as error:  # a name that is too long, or a folder that may not be entered
+        raise ValueError(f"'{path}' cannot be read: {error.strerror}") from error
     return _read_cached(path, facts.st_mtime_ns, facts.st_size)
 
 
