@@ -88,7 +88,10 @@ def _fit_pixels(images: "np.ndarray") -> "np.ndarray":
 
     fitted = []
     for channel in range(images.shape[1]):
-        share = np.bincount(images[:, channel].ravel(), minlength=256) / images[:, channel].size
+        counts = np.zeros(256)
+        for start in range(0, len(images), 1024):  # counting turns what it counts into int64
+            counts += np.bincount(images[start : start + 1024, channel].ravel(), minlength=256)
+        share = counts / images[:, channel].size
         mean = share @ np.arange(256)
         deviation = float(np.sqrt(share @ (np.arange(256) - mean) ** 2))
         fitted.append((mean, deviation or 1.0))

@@ -158,10 +158,14 @@ class Smote(Resample):
 
         counts = _counts(labels)
         limit = round(max(counts.values()) * self.ratio)
-        all_inputs, all_labels = [inputs], [labels]
-        for label, count in counts.items():
-            if count >= limit:
-                continue
+        added = {label: limit - count for label, count in counts.items() if count < limit}
+        total = len(labels) + sum(added.values())
+        all_inputs = np.empty((total, *inputs.shape[1:]), dtype=inputs.dtype)  # filled in place: images are large
+        all_labels = np.append(labels, np.repeat([*added], [*added.values()]).astype(labels.dtype))
+        all_inputs[: len(labels)] = inputs
+        end = len(labels)
+        for label, more in added.items():
+            count = counts[label]
             if count <= self.neighbours:
                 raise ValueError(
                     f"SMOTE with {self.neighbours} neighbours needs more than {self.neighbours} training rows "
@@ -172,15 +176,15 @@ class Smote(Resample):
             flat = inputs[rows].reshape(len(rows), -1).astype(np.float32)
             sampler = SMOTE(sampling_strategy={label: limit}, k_neighbors=self.neighbours, random_state=seed % 2**32)
             new = sampler.fit_resample(flat, labels[rows])[0][len(rows) :]
-            all_inputs.append(_like(inputs, new).reshape(len(new), *inputs.shape[1:]))
-            all_labels.append(np.full(len(new), label, dtype=labels.dtype))
-        return np.concatenate(all_inputs), np.concatenate(all_labels)
+            all_inputs[end : end + more] = _like(inputs, new).reshape(more, *inputs.shape[1:])
+            end += more
+        return all_inputs, all_labels
 
 
 def _like(inputs: "np.ndarray", new: "np.ndarray") -> "np.ndarray":
-    """Return new rows in the type of the old ones: pixels are rounded."""
+    """Return new rows in the type of the old ones: pixels are rounded, in place."""
     import numpy as np
 
     if inputs.dtype == np.uint8:
-        new = np.rint(new).clip(0, 255)
+        np.clip(np.rint(new, out=new), 0, 255, out=new)
     return new.astype(inputs.dtype, copy=False)
