@@ -2,7 +2,9 @@
 
 import csv
 import io
+import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -485,3 +487,34 @@ def test_two_reports_of_one_store_are_the_same_bytes_and_need_no_torch(
     assert done.returncode == 0, done.stderr
     first, second = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in (report, tmp_path))
     assert first == second
+
+
+def test_results_whose_plan_lacks_what_was_added_later_are_still_reported(small: Store, tmp_path: Path) -> None:
+    shutil.copytree(small.path, tmp_path / "older")
+    path = tmp_path / "older" / "plan.json"
+    plan = json.loads(path.read_text(encoding="utf-8"))
+    for facts in plan["datasets"]:
+        for name in ("offers", "absent", "origin"):
+            del facts[name]
+    path.write_text(json.dumps(plan), encoding="utf-8")
+    older = analyse(Store(tmp_path / "older"))
+    assert [one.label for one in older.datasets] == [one.label for one in analyse(small).datasets]
+
+
+def test_absent_data_are_one_line_in_place_of_a_table_of_dashes(tmp_path: Path) -> None:
+    store = write(tmp_path / "results", World(EFFECTS, datasets=("fixed-test",)))
+    path = store.path / "plan.json"
+    plan = json.loads(path.read_text(encoding="utf-8"))
+    away = {**plan["datasets"][0], "label": "away", "absent": "away is not on this machine; import it"}
+    plan["datasets"].append(away)
+    plan["cells"] += [{**cell, "dataset": "away", "keys": ["0" * 32] * len(cell["keys"])} for cell in plan["cells"]]
+    path.write_text(json.dumps(plan), encoding="utf-8")
+    report = write_report(store.path, tmp_path / "report").parent
+    readme = (report / "README.md").read_text(encoding="utf-8")
+    assert "Nothing was trained: the data were not on the machine." in readme
+    (line,) = (line for line in readme.splitlines() if line.startswith("- away is not on this machine; import it; "))
+    assert set(line.partition("missing: ")[2].split(", ")) == set(EFFECTS)
+    assert "no data" in readme
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert "Ranking on fixed-test" in page
+    assert "Ranking on away" not in page

@@ -16,6 +16,8 @@ from bench.reporting.trials import Trials, trial_table
 if TYPE_CHECKING:
     from bench.store import Store
 
+ADDED_LATER: Mapping[str, Any] = {"offers": [], "absent": "", "origin": ""}  # facts that plans of older runs lack
+
 
 def analyse(store: "Store") -> Analysis:
     """Return the standings of every dataset of the stored plan; partial results give partial standings.
@@ -28,7 +30,13 @@ def analyse(store: "Store") -> Analysis:
     for cell in plan["cells"]:
         cells.setdefault(cell["dataset"], []).append(cell)
     found = [
-        _dataset(plan, facts, cells[facts["label"]], table.where(table["dataset"] == facts["label"]), store)
+        _dataset(
+            plan,
+            {**ADDED_LATER, **facts},
+            cells[facts["label"]],
+            table.where(table["dataset"] == facts["label"]),
+            store,
+        )
         for facts in plan["datasets"]
         if facts["label"] in cells
     ]
