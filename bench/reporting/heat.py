@@ -15,6 +15,8 @@ from bench.reporting.tables import signed
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+LINE_CLASSES = 12  # side by side, so that the numbers in the cells can be read
+
 
 def heat_map(datasets: Sequence[DatasetAnalysis], techniques: Sequence[str]) -> Drawing:
     """Change of per-class F1 against the baseline; classes by support, those with few test rows hatched."""
@@ -24,20 +26,26 @@ def heat_map(datasets: Sequence[DatasetAnalysis], techniques: Sequence[str]) -> 
         f"Hatched: fewer than {FEW_ROWS} test rows. Exploratory: no test stands behind a single cell."
     )
     names = [name for name in techniques if any(one.technique == name for d in datasets for one in d.compared)]
-    widths = [len(dataset.facts["classes"]) for dataset in datasets]
     changes = [_class_changes(dataset, names) for dataset in datasets]
-    known = [np.abs(change[np.isfinite(change)]).max(initial=0.05) for change in changes]
+    limit = rounded(max(np.abs(change[np.isfinite(change)]).max(initial=0.05) for change in changes))
+    lines = _lines([len(dataset.facts["classes"]) for dataset in datasets])
     with mpl.rc_context(STYLE):
-        size = (3.0 + 0.62 * sum(widths) + 0.35 * len(datasets), 0.2 * len(names) + 1.4)
+        widest = max(sum(widths.values()) for widths in lines)
+        most = max(len(widths) for widths in lines)
+        size = (3.0 + 0.62 * widest + 0.35 * most, len(lines) * (0.2 * len(names) + 1.4))
         figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots(1, len(datasets), sharey=True, squeeze=False, width_ratios=widths)[0]
-        meshes = [
-            _heat_panel(axis, dataset, change, rounded(max(known)))
-            for axis, dataset, change in zip(axes, datasets, changes, strict=True)
-        ]
-        axes[0].set_yticks(np.arange(len(names)) + 0.5, names)
-        axes[0].set_ylim(len(names), 0)
-        figure.colorbar(meshes[0], ax=list(axes), label="change in F1", fraction=0.02, aspect=30, pad=0.01)
+        for part, widths in zip(figure.subfigures(len(lines), 1, squeeze=False)[:, 0], lines, strict=True):
+            blank = widest - sum(widths.values())
+            ratios = [*widths.values(), *([blank] if blank else [])]
+            axes = part.subplots(1, len(ratios), sharey=True, squeeze=False, width_ratios=ratios)[0]
+            meshes = [
+                _heat_panel(axis, datasets[at], changes[at], limit) for axis, at in zip(axes, widths, strict=False)
+            ]
+            for axis in axes[len(widths) :]:
+                axis.set_axis_off()
+            axes[0].set_yticks(np.arange(len(names)) + 0.5, names)
+            axes[0].set_ylim(len(names), 0)
+            part.colorbar(meshes[0], ax=list(axes), label="change in F1", fraction=0.02, aspect=30, pad=0.01)
         svg = svg_text(figure, title, description)
     rows = tuple(
         (dataset.label, name, dataset.facts["classes"][at], dataset.support[at], change[row, at])
@@ -49,6 +57,16 @@ def heat_map(datasets: Sequence[DatasetAnalysis], techniques: Sequence[str]) -> 
     return Drawing(
         "per-class-f1", title, description, svg, ("dataset", "technique", "class", "test_rows", "change"), rows
     )
+
+
+def _lines(classes: Sequence[int]) -> list[dict[int, int]]:
+    """Return lines of panels, dataset's place -> its classes, as many in a line as ``LINE_CLASSES`` allow."""
+    lines: list[dict[int, int]] = []
+    for place, count in enumerate(classes):
+        if not lines or sum(lines[-1].values()) + count > LINE_CLASSES:
+            lines.append({})
+        lines[-1][place] = count
+    return lines
 
 
 def _by_support(dataset: DatasetAnalysis) -> list[int]:
