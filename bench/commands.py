@@ -103,7 +103,7 @@ def _workers(options: argparse.Namespace) -> int:
 def _run(plan: Plan, store: Store, options: argparse.Namespace, console: Console) -> int:
     """Train and report; return the exit code."""
     from bench import execution, runner, terminal
-    from bench.reporting import analyse, terminal_ranking, write_report
+    from bench.reporting import terminal_ranking, write_report
 
     if options.scheduler is not None:
         execute = execution.remote(options.scheduler)
@@ -114,10 +114,10 @@ def _run(plan: Plan, store: Store, options: argparse.Namespace, console: Console
     _check_report(options.report / plan.suite.name)
     with terminal.Running(console, plan) as observer:
         outcomes = runner.run(plan, store, execute, observer, options.retry, options.timeout)
-    page = write_report(store.path, options.report / plan.suite.name)
-    console.print(terminal_ranking(analyse(Store(store.path))))
+    written = write_report(store.path, options.report / plan.suite.name)
+    console.print(terminal_ranking(written.analysis))
     console.print(terminal.outcome(outcomes))
-    console.print(f"report: {page}", soft_wrap=True)
+    console.print(f"report: {written.page}", soft_wrap=True)
     if outcomes.unwell:
         return 1
     return 3 if any(not one.optional for one in _absent(plan)) else 0
@@ -161,8 +161,8 @@ def report_command(options: argparse.Namespace) -> int:
     console = Console()
     for name in options.suites or _with_results(options.results):
         folder = _results_of(name, options.results)
-        page = write_report(folder, options.report / folder.relative_to(options.results))
-        console.print(f"report: {page}", soft_wrap=True)
+        written = write_report(folder, options.report / folder.relative_to(options.results))
+        console.print(f"report: {written.page}", soft_wrap=True)
     return 0
 
 

@@ -121,12 +121,8 @@ def drawn_scores(truth: np.ndarray, predicted: np.ndarray, metric: str, classes:
     so that techniques meet the same rows. A matrix product of row counts [draws, N] with one-hot cells [N, C*C] for
     each trial in turn, so that memory does not grow with trials.
     """
-    rng = np.random.default_rng(seed)
     rows = len(truth)
-    counts = np.empty((DRAWS, rows), dtype=np.float32)
-    for start in range(0, DRAWS, _BLOCK):
-        block = counts[start : start + _BLOCK]
-        block[:] = rng.multinomial(rows, np.full(rows, 1 / rows), len(block))
+    counts = _row_counts(rows, seed)
     total = np.zeros(DRAWS)
     for labels in predicted:
         hot = np.zeros((rows, classes * classes), dtype=np.float32)
@@ -134,6 +130,18 @@ def drawn_scores(truth: np.ndarray, predicted: np.ndarray, metric: str, classes:
         matrices = (counts @ hot).reshape(DRAWS, classes, classes)
         total += from_confusion(np.rint(matrices).astype(np.int64))[metric]
     return total / len(predicted)
+
+
+@functools.lru_cache(maxsize=2)
+def _row_counts(rows: int, seed: int) -> np.ndarray:
+    """Return how often each row is in each bootstrap draw, float32 [draws, rows]: the same for all techniques."""
+    rng = np.random.default_rng(seed)
+    counts = np.empty((DRAWS, rows), dtype=np.float32)
+    for start in range(0, DRAWS, _BLOCK):
+        block = counts[start : start + _BLOCK]
+        block[:] = rng.multinomial(rows, np.full(rows, 1 / rows), len(block))
+    counts.flags.writeable = False
+    return counts
 
 
 def row_standard_error(technique: np.ndarray, baseline: np.ndarray) -> float:
@@ -253,8 +261,7 @@ def ranks(scores: np.ndarray, better: np.ndarray, seed: int = 0, draws: int = 20
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(repeats, np.full(repeats, 1 / repeats), draws) / repeats
     drawn = scores @ weights.T  # [techniques, draws]
-    order = np.round(drawn, 12)
-    place = np.stack([stats.rankdata(-order[:, draw], method="min") for draw in range(draws)], axis=1)
+    place = stats.rankdata(-np.round(drawn, 12), method="min", axis=0)
     winners = place == 1
     first = (winners / winners.sum(axis=0)).mean(axis=1)
     low, high = np.quantile(place, (0.05, 0.95), axis=1, method="nearest") if count else (np.empty(0), np.empty(0))

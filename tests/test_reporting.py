@@ -45,7 +45,7 @@ def analysis(small: Store) -> Analysis:
 
 @pytest.fixture(scope="module")
 def report(small: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(small.path, tmp_path_factory.mktemp("report")).parent
+    return write_report(small.path, tmp_path_factory.mktemp("report")).page.parent
 
 
 def _dataset(analysis: Analysis, label: str) -> DatasetAnalysis:
@@ -250,7 +250,7 @@ def test_a_plan_without_any_trial_still_gives_a_report(tmp_path: Path) -> None:
     store = Store(tmp_path / "results")
     store.writable()
     store.write_plan(SMALL.plan())
-    page = write_report(store.path, tmp_path / "report")
+    page = write_report(store.path, tmp_path / "report").page
     assert "No verdict yet" in page.read_text(encoding="utf-8")
     assert all(one.word in ("incomplete", "not applicable", "baseline") for one in analyse(store).datasets[0].standings)
 
@@ -263,7 +263,7 @@ def test_a_plan_filtered_to_one_cell_needs_no_baseline(tmp_path: Path) -> None:
     (dataset,) = analyse(store).datasets
     (good,) = dataset.standings
     assert (good.word, good.rank) == ("not compared", 1)
-    assert write_report(store.path, tmp_path / "report").exists()
+    assert write_report(store.path, tmp_path / "report").page.exists()
 
 
 def test_one_repeat_gives_scores_without_intervals(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_one_repeat_gives_scores_without_intervals(tmp_path: Path) -> None:
         assert good.difference is not None
         assert np.isnan(good.difference.low95)
         assert (good.word, good.rank, good.place_low) == ("not compared", None, None)
-    assert "(no interval)" in write_report(store.path, tmp_path / "report").read_text(encoding="utf-8")
+    assert "(no interval)" in write_report(store.path, tmp_path / "report").page.read_text(encoding="utf-8")
 
 
 def test_a_fixed_test_set_gives_no_verdict_and_no_rank_below_five_repeats(tmp_path: Path) -> None:
@@ -383,7 +383,7 @@ def test_text_of_a_suite_cannot_break_the_page(tmp_path: Path) -> None:
     plan = store.read_plan()
     plan["question"] = "<script>alert('$x')</script>"
     store.write_plan(plan)
-    text = write_report(store.path, tmp_path / "report").read_text(encoding="utf-8")
+    text = write_report(store.path, tmp_path / "report").page.read_text(encoding="utf-8")
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert" in text
 
@@ -470,7 +470,7 @@ def test_a_suite_of_two_thousand_trials_is_reported_in_twenty_seconds(tmp_path: 
     store = write(tmp_path / "results", wide())
     assert sum(len(cell["keys"]) for cell in store.read_plan()["cells"]) > 1700
     began = time.process_time()
-    page = write_report(store.path, tmp_path / "report")
+    page = write_report(store.path, tmp_path / "report").page
     assert time.process_time() - began < 20
     assert page.stat().st_size < 3_000_000
 
@@ -509,7 +509,7 @@ def test_absent_data_are_one_line_in_place_of_a_table_of_dashes(tmp_path: Path) 
     plan["datasets"].append(away)
     plan["cells"] += [{**cell, "dataset": "away", "keys": ["0" * 32] * len(cell["keys"])} for cell in plan["cells"]]
     path.write_text(json.dumps(plan), encoding="utf-8")
-    report = write_report(store.path, tmp_path / "report").parent
+    report = write_report(store.path, tmp_path / "report").page.parent
     readme = (report / "README.md").read_text(encoding="utf-8")
     assert "Nothing was trained: the data were not on the machine." in readme
     (line,) = (line for line in readme.splitlines() if line.startswith("- away is not on this machine; import it; "))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
@@ -28,8 +29,16 @@ EXPLANATION = (
 TEMPLATE = Path(__file__).with_name("templates") / "page.html"
 
 
-def write_report(results: Path, report: Path) -> Path:
-    """Write the report of one results folder; return its page.
+@dataclass(frozen=True)
+class Written:
+    """A report that was written: its page, and the analysis it shows."""
+
+    page: Path
+    analysis: Analysis
+
+
+def write_report(results: Path, report: Path) -> Written:
+    """Write the report of one results folder.
 
     Raises UsageError where the results cannot be read or the report cannot be written.
     """
@@ -47,7 +56,7 @@ def write_report(results: Path, report: Path) -> Path:
             (report / name).write_bytes(text.encode())
     except OSError as error:
         raise _unwritable(report, error) from error
-    return report / "index.html"
+    return Written(report / "index.html", analysis)
 
 
 def _unwritable(report: Path, error: OSError) -> UsageError:
