@@ -72,9 +72,10 @@ def _interrupts_held() -> Iterator[None]:
 
     A terminal sends it to them too, and they would answer with tracebacks. A blocked signal is inherited by threads and
     processes, so by workers that are started anew later as well. Threads that were there before may still take it, so
-    it is noted, and raised once the cluster can be closed.
+    it is noted, and raised once the cluster can be closed. A process in the background ignores it, and goes on to.
     """
-    if threading.current_thread() is not threading.main_thread():
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored or threading.current_thread() is not threading.main_thread():
         yield
         return
     resource_tracker.ensure_running()  # started later, it would unblock the signal

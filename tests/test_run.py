@@ -403,13 +403,20 @@ def test_a_killed_run_loses_at_most_what_was_training_and_resumes_to_the_same_sc
 def test_interrupting_the_terminals_processes_is_one_sentence_and_exit_3(tmp_path: Path, moment: str) -> None:
     slow = {"use": "digits", "recipe": {"steps": 500_000}}
     suite = str(write_suite(tmp_path, ["baseline"], datasets=[slow]))
-    command = [sys.executable, "-m", "bench", "run", suite, "--workers", "2", *places(tmp_path)]
+    # What is started in the background ignores Ctrl-C, and so does all that it starts; a terminal's processes do not.
+    listening = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); import bench.cli; "
+    command = [sys.executable, "-c", f"{listening}sys.exit(bench.cli.main(sys.argv[1:]))"]
+    command += ["run", suite, "--workers", "2", *places(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
         workers = psutil.Process(process.pid)
         while sum("spawn_main" in " ".join(child.cmdline()) for child in workers.children()) < 2:
             time.sleep(0.02)
         time.sleep(0.3 if moment == "workers start" else 8.0)
         os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        try:
+            _, errors = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     assert errors.decode() == "interrupted: what was finished is stored; run the same command to go on\n"
     assert process.returncode == 3
