@@ -26,7 +26,7 @@ SUITES = Path("suites")
 RESERVED = ("baselines", "reference")  # folders of results/ that no run may write to
 SCORE_MARGIN = 0.01  # equivalence: absolute, for scores
 ERROR_MARGIN = 0.02  # equivalence: fraction of the baseline's, for errors
-SMOKE_STEPS = 40  # and a quarter of them where trials train one at a time, which are the slow ones
+SMOKE_STEPS = 40  # and an eighth of them where trials train one at a time, which are the slow ones
 MOST_OF_RECIPE = {"steps": 10_000_000, "batch_size": 1_000_000}
 MOST_SEED = 2**63 - 1
 MOST_REPEATS, MOST_FOLDS, MOST_POINTS = 100_000, 1000, 10_000
@@ -443,7 +443,7 @@ def smoke(suite: Suite) -> Suite:
     """Return a suite of the same cells that takes under a minute: too short to conclude anything from."""
     datasets = []
     for one in suite.datasets:
-        most = SMOKE_STEPS if one.recipe.network.stacks else SMOKE_STEPS // 4
+        most = SMOKE_STEPS if one.recipe.network.stacks else SMOKE_STEPS // 8
         recipe = dataclasses.replace(one.recipe, steps=min(one.recipe.steps, most))
         small = _smaller(one)
         datasets.append(dataclasses.replace(one, dataset=small, recipe=recipe, repeats=2, folds_per_repeat=1))

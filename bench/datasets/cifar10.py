@@ -42,7 +42,7 @@ class Cifar10(Dataset):
     prior = "uniform"
     ordered = True
     mirrors = True
-    smoke: ClassVar[dict[str, object]] = {"n_max": 300, "train_rows": None, "test_rows": 1000}
+    smoke: ClassVar[dict[str, object]] = {"n_max": 400, "train_rows": None, "test_rows": 500}
 
     profile: str = "long-tailed"
     imbalance: float = 50.0
