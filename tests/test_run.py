@@ -1,5 +1,6 @@
 """The whole path: plan, train, store, resume, from Python and from the command line."""
 
+import contextlib
 import io
 import os
 import random
@@ -399,6 +400,15 @@ def test_a_killed_run_loses_at_most_what_was_training_and_resumes_to_the_same_sc
     pd.testing.assert_frame_equal(scores(Store(store.path)), scores(whole), check_exact=True)
 
 
+def _workers(parent: psutil.Process) -> int:
+    """Number of worker processes below a process; its other children come and go meanwhile."""
+    count = 0
+    for child in parent.children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            count += "spawn_main" in " ".join(child.cmdline())
+    return count
+
+
 @pytest.mark.parametrize("moment", ["workers start", "workers train"])
 def test_interrupting_the_terminals_processes_is_one_sentence_and_exit_3(tmp_path: Path, moment: str) -> None:
     slow = {"use": "digits", "recipe": {"steps": 500_000}}
@@ -408,8 +418,7 @@ def test_interrupting_the_terminals_processes_is_one_sentence_and_exit_3(tmp_pat
     command = [sys.executable, "-c", f"{listening}sys.exit(bench.cli.main(sys.argv[1:]))"]
     command += ["run", suite, "--workers", "2", *places(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
-        workers = psutil.Process(process.pid)
-        while sum("spawn_main" in " ".join(child.cmdline()) for child in workers.children()) < 2:
+        while _workers(psutil.Process(process.pid)) < 2:
             time.sleep(0.02)
         time.sleep(0.3 if moment == "workers start" else 8.0)
         os.killpg(process.pid, signal.SIGINT)
