@@ -147,7 +147,7 @@ def _estimate(store: Store, plan: Plan, states: Sequence[CellState], workers: in
     per_step = (spent / measured["steps"].clip(lower=1)).groupby(measured["dataset"]).median()
     total = 0.0
     for training in plan.trainings:
-        count = sum(key in missing for _, _, key in training.trials)
+        count = sum(place.key in missing for place in training.trials)
         if count and training.dataset_label not in per_step:
             return None
         total += count * training.recipe.steps * per_step.get(training.dataset_label, 0.0)

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     import torch
 
 
+@dataclasses.dataclass(frozen=True, order=True)
+class Place:
+    """Where a trial stands: repeat, fold, replica, and the key that follows from them."""
+
+    repeat: int
+    fold: int
+    replica: int
+    key: str
+
+
 def canonical(value: Any) -> Any:
     """Return ``value`` as plain JSON data; a stage becomes its kind, revision and parameters.
 

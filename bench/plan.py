@@ -16,17 +16,18 @@ from typing import Any
 
 from bench.datasets.base import Dataset
 from bench.errors import UsageError, unknown
-from bench.keys import canonical, digest
+from bench.keys import Place, canonical, digest
 from bench.recipe import Recipe
 from bench.splits import folds_of_repeat
 from bench.stages.decisions import Rule
 from bench.store import Store, differences
-from bench.suite import BASELINE, Suite, SuiteDataset
+from bench.suite import AGAIN, BASELINE, Suite, SuiteDataset
 
 TRAINER_REVISION = 1  # raised when the training loop, the splits or the random streams change their meaning
 FINAL = frozenset({"ok", "failed", "diverged"})
 UNWELL = frozenset({"failed", "timeout", "killed"})
 FILTER_FIELDS = ("dataset", "technique")
+REPLICA = 1  # the random streams of A/A trials: other initial weights and batch order, the same data and splits
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Cell:
     training, rule  digests; ``rule`` is empty for a regression, both are where the technique is not applicable
     keys, places    of its trials, in the order of repeat and fold
     absent          why none of them can be trained on this machine
+    replica         0, or 1 in the cell that trains the baseline once more, with which the baseline is compared (A/A)
     """
 
     dataset: str
@@ -46,11 +48,12 @@ class Cell:
     places: tuple[tuple[int, int], ...]
     not_applicable: str = ""
     absent: str = ""
+    replica: int = 0
 
 
 @dataclass(frozen=True)
 class Training:
-    """What one or more cells train: (repeat, fold, key) per trial, and the rules (digest, stage) scored on each.
+    """What one or more cells train: its trials, and the rules (digest, stage) scored on each.
 
     description  the plain data that ``digest`` is the hash of
     *_label      of the first cell that needs it
@@ -63,7 +66,7 @@ class Training:
     technique_label: str
     recipe: Recipe
     folds: int
-    trials: tuple[tuple[int, int, str], ...]
+    trials: tuple[Place, ...]
     rules: tuple[tuple[str, Rule], ...] = ()
 
 
@@ -115,6 +118,7 @@ class Plan:
                     "not_applicable": cell.not_applicable,
                     "keys": list(cell.keys),
                     "repeat_fold": [list(place) for place in cell.places],
+                    "replica": cell.replica,
                 }
                 for cell in self.cells
             ],
@@ -162,13 +166,17 @@ def make_plan(suite: Suite) -> Plan:
                 cells.append(Cell(dataset.label, technique.label, "", "", (), (), reason))
                 continue
             recipe = technique.recipe(dataset)
-            training = _training(suite, dataset, technique.label, recipe, identity, places)
-            if not absent:
-                held = trainings.get(training.digest)
-                trainings[training.digest] = _joined(held, training) if held else training
-            rule = training.rules[0][0] if training.rules else ""
-            keys = tuple(key for _, _, key in training.trials)
-            cells.append(Cell(dataset.label, technique.label, training.digest, rule, keys, places, absent=absent))
+            for replica in (0, REPLICA) if technique.label == BASELINE else (0,):
+                training = _training(suite, dataset, technique.label, recipe, identity, places, replica)
+                if not absent:
+                    held = trainings.get(training.digest)
+                    trainings[training.digest] = _joined(held, training) if held else training
+                rule = training.rules[0][0] if training.rules else ""
+                keys = tuple(place.key for place in training.trials)
+                label = AGAIN if replica else technique.label
+                cells.append(
+                    Cell(dataset.label, label, training.digest, rule, keys, places, absent=absent, replica=replica)
+                )
     return Plan(suite, tuple(cells), tuple(trainings.values()))
 
 
@@ -179,6 +187,7 @@ def _training(
     recipe: Recipe,
     identity: Mapping[str, object],
     places: Sequence[tuple[int, int]],
+    replica: int,
 ) -> Training:
     """Return what one cell trains."""
     description = {
@@ -197,7 +206,7 @@ def _training(
         technique_label=technique,
         recipe=recipe,
         folds=dataset.folds,
-        trials=tuple((repeat, fold, trial_key(name, repeat, fold)) for repeat, fold in places),
+        trials=tuple(Place(repeat, fold, replica, trial_key(name, repeat, fold, replica)) for repeat, fold in places),
         rules=((digest(recipe.decide), recipe.decide),) if isinstance(recipe.decide, Rule) else (),
     )
 
@@ -205,8 +214,8 @@ def _training(
 def _joined(first: Training, second: Training) -> Training:
     """Return one training with the trials and rules of two that have the same digest."""
     trials = first.trials
-    if second.trials != trials:  # one dataset under two labels, with other repeats
-        trials = tuple(sorted({*trials, *second.trials}))
+    if second.trials != trials:  # the baseline once more, or one dataset under two labels with other repeats
+        trials = tuple(sorted({*trials, *second.trials}, key=lambda place: (place.replica, place)))
     return dataclasses.replace(first, trials=trials, rules=tuple(dict([*first.rules, *second.rules]).items()))
 
 
@@ -240,7 +249,7 @@ def filter_plan(plan: Plan, text: str) -> Plan:
     trainings = tuple(
         dataclasses.replace(
             training,
-            trials=tuple(trial for trial in training.trials if trial[2] in keys),
+            trials=tuple(trial for trial in training.trials if trial.key in keys),
             rules=tuple(rule for rule in training.rules if (training.digest, rule[0]) in used),
         )
         for training in plan.trainings
@@ -257,11 +266,11 @@ def _fits(label: str, pattern: str) -> bool:
 def unscored_trials(plan: Plan, statuses: Mapping[str, str], scored: set[tuple[str, str]]) -> set[str]:
     """Return the trials that were trained but lack the score of a rule (of a regression: its only score)."""
     return {
-        key
+        place.key
         for training in plan.trainings
-        for _, _, key in training.trials
-        if statuses.get(key) == "ok"
-        and any((key, rule) not in scored for rule in [name for name, _ in training.rules] or [""])
+        for place in training.trials
+        if statuses.get(place.key) == "ok"
+        and any((place.key, rule) not in scored for rule in [name for name, _ in training.rules] or [""])
     }
 
 

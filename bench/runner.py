@@ -10,13 +10,13 @@ from typing import Protocol
 import numpy as np
 
 from bench.execution import Execute
-from bench.keys import digest
+from bench.keys import Place, digest
 from bench.plan import Plan, Stored, look_up, make_plan, unwell
 from bench.process import source_state
 from bench.scoring import PARTS, Outcome, Scored, score_rules
 from bench.stages.decisions import Rule
 from bench.store import Store
-from bench.work import Job, Part, Place
+from bench.work import Job, Part
 
 STACK = 20  # trials that train side by side: from 8 on, more bring next to nothing
 
@@ -52,7 +52,7 @@ def missing_jobs(plan: Plan, settled: Collection[str], first: int, limit: float 
     jobs: list[Job] = []
     for training in plan.trainings:
         identity = digest(training.description["dataset"])
-        places = [Place(r, f, 0, key) for r, f, key in training.trials if key not in settled]
+        places = [place for place in training.trials if place.key not in settled]
         for stack in _even(places, STACK if training.recipe.network.stacks else 1):
             number = first + len(jobs)
             jobs.append(
@@ -116,10 +116,10 @@ def rescore(plan: Plan, store: Store, held: Stored) -> int:
     for training in plan.trainings:
         if training.dataset.task != "classification":
             continue
-        for _, _, key in training.trials:
-            new = [(name, rule) for name, rule in training.rules if (key, name) not in held.scored]
-            if new and held.statuses.get(key) == "ok":
-                _rescore_trial(store, key, new, made)
+        for place in training.trials:
+            new = [(name, rule) for name, rule in training.rules if (place.key, name) not in held.scored]
+            if new and held.statuses.get(place.key) == "ok":
+                _rescore_trial(store, place.key, new, made)
     if made.scores:
         store.write_scores(f"{store.next_part():06d}-rescored", made.scores, made.labels)
     return len(made.labels)

@@ -22,6 +22,7 @@ from bench.stages.base import Stage
 from bench.yamlfile import Node, load, shown
 
 BASELINE = "baseline"
+AGAIN = "A/A"  # the baseline once more, with other initial weights and batch order: the noise floor
 SUITES = Path("suites")
 RESERVED = ("baselines", "reference")  # folders of results/ that no run may write to
 SCORE_MARGIN = 0.01  # equivalence: absolute, for scores
@@ -184,6 +185,9 @@ def load_suite(name: str | Path) -> Suite:
     labels = [dataset.label for _, dataset in datasets]
     found = [e for node in entries["techniques"].sequence("techniques") for e in _techniques(node, labels)]
     _check_labels([(entry.node, entry.technique.label) for entry in found], "technique")
+    for entry in found:
+        if entry.technique.label == AGAIN:
+            entry.node.fail(f"'{AGAIN}' is what reports call the baseline against itself; choose another name")
     if not any(entry.technique.label == BASELINE for entry in found):
         entries["techniques"].fail(f"the technique '{BASELINE}' is missing: everything is compared with it")
     for entry in found:

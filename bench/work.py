@@ -14,7 +14,7 @@ import numpy as np
 from bench import training
 from bench.datasets.base import Data, Dataset
 from bench.errors import FAILURES, one_line
-from bench.keys import Streams, digest
+from bench.keys import Place, Streams, digest
 from bench.preparation import Prepared, prepare
 from bench.process import machine, release_memory, settle_process
 from bench.recipe import Recipe
@@ -23,16 +23,6 @@ from bench.splits import Split, split
 from bench.stages.decisions import Rule
 
 _CACHE_BYTES = 100_000_000
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a trial stands: repeat, fold, replica, and the key that follows from them."""
-
-    repeat: int
-    fold: int
-    replica: int
-    key: str
 
 
 @dataclass(frozen=True)

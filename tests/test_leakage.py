@@ -13,11 +13,11 @@ import torch
 from bench import training
 from bench.catalogue import TECHNIQUES
 from bench.datasets.base import Data, Dataset
-from bench.keys import Streams, digest
+from bench.keys import Place, Streams, digest
 from bench.preparation import prepare
 from bench.recipe import Recipe, apply, combine
 from bench.splits import Split, split
-from bench.work import Job, Place, run_job
+from bench.work import Job, run_job
 from tests import tiny
 
 RULES = ("tuned-threshold", "logit-adjustment")

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.errors import UsageError
-from bench.keys import digest
+from bench.keys import Place, digest
 from bench.plan import Plan, compare, filter_plan, make_plan
 from bench.stages.decisions import TunedThreshold
 from bench.store import differences
@@ -60,9 +60,9 @@ def test_a_decision_rule_adds_no_training(tmp_path: Path) -> None:
 
 def test_keys_differ_between_repeats_folds_datasets_and_seeds(tmp_path: Path) -> None:
     made = plan(tmp_path, ["baseline"])
-    found = [key for training in made.trainings for _, _, key in training.trials]
-    assert len(set(found)) == len(found) == 12
-    assert not set(found) & {k for t in plan(tmp_path, ["baseline"], seed=4).trainings for _, _, k in t.trials}
+    found = [place.key for training in made.trainings for place in training.trials]
+    assert len(set(found)) == len(found) == 24, "of two datasets, and once more for A/A"
+    assert not set(found) & {one.key for t in plan(tmp_path, ["baseline"], seed=4).trainings for one in t.trials}
     more = keys(plan(tmp_path, ["baseline"], repeats=5, folds_per_repeat=3))["digits", "baseline"]
     assert more[:6] == keys(made)["digits", "baseline"], "more repeats keep the ones that are stored"
 
@@ -77,8 +77,8 @@ def test_what_does_not_apply_is_a_cell_with_its_reason(tmp_path: Path) -> None:
 
 def test_stored_missing_and_stale(tmp_path: Path) -> None:
     before = plan(tmp_path, ["baseline", "focal"])
-    statuses = {key: "ok" for training in before.trainings for _, _, key in training.trials}
-    scored = {(key, rule) for t in before.trainings for _, _, key in t.trials for rule, _ in t.rules}
+    statuses = {place.key: "ok" for training in before.trainings for place in training.trials}
+    scored = {(place.key, rule) for t in before.trainings for place in t.trials for rule, _ in t.rules}
     remembered = remember(before)
     assert {state.note for state in compare(before, statuses, scored, remembered)} == {"stored"}
     after = plan(tmp_path, ["baseline", {"use": "focal", "name": "focal", "set": {"loss.gamma": 3}}, "tuned-threshold"])
@@ -123,8 +123,8 @@ def test_changing_one_dataset_changes_the_keys_of_its_cells_alone(tmp_path: Path
 @quick
 def test_no_trial_of_two_trainings_repeats_or_folds_has_one_key(tmp_path: Path, order: list, datasets: list) -> None:
     made = plan(tmp_path, order, datasets=datasets)
-    found = [key for training in made.trainings for _, _, key in training.trials]
-    assert len(set(found)) == len(found) == 2 * 3 * len(made.trainings)
+    found = [place.key for training in made.trainings for place in training.trials]
+    assert len(set(found)) == len(found) == 2 * 3 * (len(made.trainings) + len(datasets)), "A/A trains once more"
     assert {training.digest for training in made.trainings} == {cell.training for cell in made.cells}
 
 
@@ -132,8 +132,9 @@ def test_a_key_is_the_digest_of_what_the_trial_is(tmp_path: Path) -> None:
     for training in plan(tmp_path, ["baseline", "smote"]).trainings:
         assert training.digest == digest(training.description)
         assert training.description["recipe"] == training.recipe.training()
-        for repeat, fold, key in training.trials:
-            assert key == digest({"training": training.digest, "repeat": repeat, "fold": fold, "replica": 0})
+        for one in training.trials:
+            held = {"repeat": one.repeat, "fold": one.fold, "replica": one.replica}
+            assert one.key == digest({"training": training.digest, **held})
 
 
 def test_one_dataset_under_two_labels_shares_its_trials(tmp_path: Path) -> None:
@@ -143,10 +144,14 @@ def test_one_dataset_under_two_labels_shares_its_trials(tmp_path: Path) -> None:
     alone = plan(tmp_path, ["baseline", "focal", "tuned-threshold"], datasets=[rotating])
     assert [t.digest for t in made.trainings] == [t.digest for t in alone.trainings]
     for training in made.trainings:
-        assert [(r, f) for r, f, _ in training.trials] == [(0, 0), (0, 1), (0, 2), (1, 1), (2, 2), (3, 0)]
+        again = {place.replica for place in training.trials}
+        expected = [(0, 0), (0, 1), (0, 2), (1, 1), (2, 2), (3, 0)]
+        assert [(one.repeat, one.fold) for one in training.trials] == expected * len(again)
+        assert again == ({0, 1} if training.technique_label == "baseline" else {0})
         for cell in made.cells:
             if cell.training == training.digest:
-                assert {(*place, key) for place, key in zip(cell.places, cell.keys, strict=True)} <= {*training.trials}
+                held = {Place(*at, cell.replica, key) for at, key in zip(cell.places, cell.keys, strict=True)}
+                assert held <= {*training.trials}
     assert keys(alone)["rotating", "focal"] == keys(made)["rotating", "focal"]
 
 
@@ -234,5 +239,5 @@ def test_a_filter_takes_the_label_of_a_grid_point_and_keeps_only_its_trials(tmp_
     made = plan(tmp_path, ["baseline", grid], datasets=["digits", few])
     some = filter_plan(made, "technique=focal [loss.gamma=2, steps=5], dataset=few")
     assert [(c.dataset, c.technique) for c in some.cells] == [("few", "focal [loss.gamma=2, steps=5]")]
-    assert [key for t in some.trainings for _, _, key in t.trials] == list(some.cells[0].keys)
+    assert [place.key for t in some.trainings for place in t.trials] == list(some.cells[0].keys)
     assert len(filter_plan(made, "technique=focal*gamma=2*").cells) == 4

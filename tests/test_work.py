@@ -12,11 +12,11 @@ import pytest
 from bench import training, work
 from bench.catalogue import TECHNIQUES
 from bench.datasets.base import Data, Dataset
-from bench.keys import digest
+from bench.keys import Place, digest
 from bench.recipe import apply, combine
 from bench.splits import split
 from bench.stages.decisions import Rule
-from bench.work import Job, Place, run_job
+from bench.work import Job, run_job
 from tests import tiny
 
 

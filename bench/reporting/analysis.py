@@ -58,7 +58,7 @@ def _dataset(
         compared = _compared(plan["baseline"], facts, done, frames, applicable, store, measured)
         for name, found in compared.items():
             measured[name] |= found
-    standings = [
+    found = [
         Standing(
             technique=cell["technique"],
             family=families.get(cell["technique"], ""),
@@ -68,15 +68,17 @@ def _dataset(
             done=len(done.get(cell["technique"], ())),
             training=cell["training"] or "",
             rule=cell["rule"] or "",
+            replica=cell.get("replica", 0),
             **_statuses(frames.get(cell["technique"]), metric),
             **measured.get(cell["technique"], {}),
         )
         for cell in cells
     ]
     sign = -1 if METRICS[metric].better == "higher" else 1
-    order = sorted(standings, key=lambda one: _place(one, sign))
+    order = sorted((one for one in found if not one.replica), key=lambda one: _place(one, sign))
+    noise = next((one for one in found if one.replica), None)
     base = measured.get(plan["baseline"], {}).get("score", np.nan)
-    return DatasetAnalysis(facts, tuple(order), class_support(done, facts), _margin(facts, base), table)
+    return DatasetAnalysis(facts, tuple(order), class_support(done, facts), _margin(facts, base), table, noise)
 
 
 def _place(one: Standing, sign: int) -> tuple:
@@ -114,8 +116,9 @@ def _compared(
     store: "Store",
     measured: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, dict[str, Any]]:
-    """Return each technique's interval, verdict and rank."""
+    """Return each technique's interval, verdict and rank; of the baseline against itself the interval alone."""
     names = list(done)
+    again = {cell["technique"] for cell in cells if cell.get("replica", 0)}
     places = [tuple(place) for place in cells[0]["repeat_fold"]]
     complete = [len(done[name]) == len(frames[name]) > 0 for name in names]
     comparer = make_comparer(facts, done, places, store)
@@ -125,7 +128,7 @@ def _compared(
         base = names.index(baseline)
         others = [index for index in range(len(names)) if index != base]
         intervals = {index: comparer.interval(index, base) for index in others}
-        judged = [index for index in others if intervals[index] is not None]
+        judged = [index for index in others if intervals[index] is not None and names[index] not in again]
         enough = enough_repeats(facts)  # what is identical needs no test, and so no number of repeats
         margin = _margin(facts, measured[baseline].get("score", np.nan))
         differences = [one for index in judged if (one := intervals[index]) is not None]
@@ -136,6 +139,8 @@ def _compared(
         words = statistics.verdicts(differences, margin, metric.better, full)
         for index, verdict in zip(judged, words, strict=True):
             found[names[index]] |= {"difference": intervals[index], "verdict": verdict}
+        found |= {names[index]: {"difference": intervals[index]} for index in others if names[index] in again}
+    complete = [full and name not in again for full, name in zip(complete, names, strict=True)]
     ranks = comparer.ranks(complete, metric.better == "higher") if enough_repeats(facts) else None
     if ranks is not None:
         for place, index in enumerate(np.flatnonzero(complete)):

@@ -29,6 +29,7 @@ class Standing:
     class_f1 [C]: from confusion matrices pooled over the folds of a repeat, then averaged over repeats.
     cost_ratio: seconds of training and resampling over the baseline's, on the same machine and stack size;
     flops_ratio: FLOPs over the baseline's, shown where no trial of the baseline shares machine and stack size.
+    replica: 1 where this is the baseline once more, whose difference to the baseline is the noise floor (A/A).
     """
 
     technique: str
@@ -59,6 +60,7 @@ class Standing:
     no_op: bool = False
     metrics: Mapping[str, float] = field(default_factory=dict)
     class_f1: np.ndarray | None = None
+    replica: int = 0
 
     @property
     def complete(self) -> bool:
@@ -72,6 +74,8 @@ class Standing:
             return "not applicable"
         if self.is_baseline:
             return "baseline"
+        if self.replica:
+            return "noise floor"
         if self.verdict is not None and self.verdict.word:
             return self.verdict.word
         return "not compared" if self.complete else "incomplete"
@@ -79,13 +83,18 @@ class Standing:
 
 @dataclass(frozen=True)
 class DatasetAnalysis:
-    """One dataset: its facts from the plan, the standings by rank, class supports [C] and its trials."""
+    """One dataset: its facts from the plan, the standings by rank, class supports [C] and its trials.
+
+    noise: the baseline against itself (A/A), which is no technique: it has no verdict, no rank and no part in the
+    family. None where the plan is older than that comparison.
+    """
 
     facts: Mapping[str, Any]
     standings: tuple[Standing, ...]
     support: np.ndarray
     margin: float
     trials: Trials
+    noise: Standing | None = None
 
     @property
     def scored(self) -> tuple[Standing, ...]:
@@ -94,8 +103,13 @@ class DatasetAnalysis:
 
     @property
     def planned(self) -> tuple[Standing, ...]:
-        """Return the standings of the techniques that apply; none where nothing could be trained."""
-        return () if self.absent else tuple(one for one in self.standings if not one.not_applicable)
+        """Return the standings of the techniques that apply, then the noise floor; none where nothing was trained."""
+        if self.absent:
+            return ()
+        return (
+            *(one for one in self.standings if not one.not_applicable),
+            *([] if self.noise is None else [self.noise]),
+        )
 
     @property
     def absent(self) -> str:

@@ -117,8 +117,8 @@ def lacking(dataset: DatasetAnalysis) -> list[str]:
     if dataset.absent:
         missing = [one.technique for one in dataset.standings if not one.not_applicable]
         lines.append(f"{dataset.absent}; missing: {', '.join(missing)}")
-    for one in () if dataset.absent else dataset.standings:
-        if not one.not_applicable and not one.complete:
+    for one in dataset.planned:
+        if not one.complete:
             ended = ", ".join(f"{count} {status}" for status, count in one.statuses.items() if status != "ok")
             why = f" ({'; '.join(one.reasons)})" if one.reasons else ""
             lines.append(f"{one.technique}: {one.done} of {one.planned} trials scored; {ended or 'undefined'}{why}")

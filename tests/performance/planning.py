@@ -40,8 +40,8 @@ def measure(trials: int) -> tuple[int, float, float]:
         began = time.perf_counter()
         plan = make_plan(load_suite(file))
         planned = time.perf_counter() - began
-    statuses = {key: "ok" for training in plan.trainings for _, _, key in training.trials}
-    scored = {(key, rule) for t in plan.trainings for _, _, key in t.trials for rule, _ in t.rules}
+    statuses = {place.key: "ok" for training in plan.trainings for place in training.trials}
+    scored = {(place.key, rule) for t in plan.trainings for place in t.trials for rule, _ in t.rules}
     began = time.perf_counter()
     states = compare(plan, statuses, scored, {})
     compared = time.perf_counter() - began
