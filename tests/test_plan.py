@@ -9,10 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.errors import UsageError
-from bench.keys import Place, digest
+from bench.keys import Place, differences, digest
 from bench.plan import Plan, compare, filter_plan, make_plan
 from bench.stages.decisions import TunedThreshold
-from bench.store import differences
 from bench.suite import load_suite
 
 NAMES = ["focal", "dropout", "smote", "logit-adjustment", "tuned-threshold", "class-weights", ["dropout", "focal"]]
