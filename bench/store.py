@@ -220,9 +220,17 @@ class Store:
     @cached_property
     def labels(self) -> "dict[tuple[str, str], np.ndarray]":
         """Return the predicted test labels uint8 [N] of every (trial, rule), read once."""
-        table = self._table("labels", ["key", "rule", "predicted"])
+        return self._predictions("predicted")
+
+    @cached_property
+    def values(self) -> "dict[tuple[str, str], np.ndarray]":
+        """Return a regression's stored test predictions float32 [rows x targets] of every (trial, ''), read once."""
+        return self._predictions("values")
+
+    def _predictions(self, column: str) -> "dict[tuple[str, str], np.ndarray]":
+        table = self._table("labels", ["key", "rule", column])
         pairs = zip(table["key"].to_pylist(), table["rule"].to_pylist(), strict=True)
-        return {pair: row.values.to_numpy() for pair, row in zip(pairs, table["predicted"], strict=True)}
+        return {pair: row.values.to_numpy() for pair, row in zip(pairs, table[column], strict=True)}
 
     def truth(self, digest: str) -> "tuple[np.ndarray, np.ndarray | None]":
         """Return the true test labels of a digest and their days (or None)."""

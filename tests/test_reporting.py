@@ -23,7 +23,7 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from bench.errors import UsageError
-from bench.reporting import Analysis, analyse, tables, terminal_ranking, write_report
+from bench.reporting import Analysis, analyse, tables, terminal_ranking, words, write_report
 from bench.reporting.scatter import cost_figure, spread
 from bench.reporting.standing import DatasetAnalysis, Standing
 from bench.store import Store
@@ -226,7 +226,7 @@ def test_where_the_numbers_were_made_is_told_once_per_difference(tmp_path: Path)
     (dataset,) = analyse(Store(tmp_path)).datasets
     assert dataset.versions == ("numpy 2.3.0", "torch 2.14.0", "torch 2.15.0")
     assert dataset.sources == ("a" * 12, "b" * 12 + " (changed)")
-    assert tables.protocol(dataset).endswith(f"Made with {', '.join(dataset.versions)}; {', '.join(dataset.sources)}.")
+    assert words.protocol(dataset).endswith(f"Made with {', '.join(dataset.versions)}; {', '.join(dataset.sources)}.")
 
 
 # ---- partial and empty results
@@ -313,12 +313,12 @@ def test_the_finding_names_what_stands_against_a_verdict(tmp_path: Path) -> None
         ),
     ):
         store = write(tmp_path / sentence[-9:], replace(world, statuses=statuses))
-        assert tables.summary(analyse(store).datasets[0])[0].startswith(sentence)
+        assert words.summary(analyse(store).datasets[0])[0].startswith(sentence)
     alone = write(tmp_path / "alone", replace(world, effects={"baseline": 0.0}))
-    assert tables.summary(analyse(alone).datasets[0])[0].startswith("No verdict: no technique beside the baseline")
+    assert words.summary(analyse(alone).datasets[0])[0].startswith("No verdict: no technique beside the baseline")
     same = replace(world, effects={"baseline": 0.0, "rule": 0.0}, same_training=("rule",))
     (dataset,) = analyse(write(tmp_path / "same", same)).datasets
-    assert tables.summary(dataset)[0].startswith("Nothing was shown to be better")
+    assert words.summary(dataset)[0].startswith("Nothing was shown to be better")
 
 
 def test_a_ranking_metric_on_a_fixed_test_set_has_no_interval(tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_a_ranking_metric_on_a_fixed_test_set_has_no_interval(tmp_path: Path) ->
     assert np.isfinite(good.difference.estimate)
     assert np.isnan(good.difference.low95)
     assert (good.word, good.rank, dataset.family) == ("not compared", None, 0)
-    assert tables.summary(dataset)[0] == ("No verdict: these repeats and rows give differences in ROC AUC no interval.")
+    assert words.summary(dataset)[0] == ("No verdict: these repeats and rows give differences in ROC AUC no interval.")
 
 
 # ---- what is written

@@ -1,12 +1,15 @@
-"""What the scored trials of one cell measured: means, cost against the baseline's, per-class F1."""
+"""What the scored trials of one cell measured: means, cost against the baseline's, per-class scores."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from bench.metrics import METRICS, per_class
-from bench.reporting.trials import TRAIN, Trials
+from bench.metrics import METRICS, PerClass, per_class
+from bench.reporting.trials import TRAIN, VALIDATION, Trials
+from bench.reporting.values import pooled_confusions
+
+_BY_CLASS = ("precision", "recall", "f1")
 
 
 def measure(done: Trials, baseline: Trials | None, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -16,10 +19,12 @@ def measure(done: Trials, baseline: Trials | None, facts: Mapping[str, Any]) -> 
     metric = facts["metric"]
     score, train = done.mean(metric), done.mean(TRAIN + metric)
     higher = METRICS[metric].better == "higher"
+    classes = _class_scores(done, facts) if facts["task"] == "classification" else None
     own = {name: done.mean(name) for name, one in METRICS.items() if one.fits(facts["task"], facts["offers"])}
     return {
         "score": score,
         "train": train,
+        "validation": done.mean(VALIDATION + metric),
         "gap": train - score if higher else score - train,
         "cost_ratio": np.nan if baseline is None else _cost_ratio(done, baseline),
         "flops_ratio": np.nan if baseline is None else _flops_ratio(done, baseline),
@@ -27,7 +32,7 @@ def measure(done: Trials, baseline: Trials | None, facts: Mapping[str, Any]) -> 
         **{name: float(done[name].mean()) for name in ("steps", "examples", "flops")},
         "no_op": bool(done["no_op"].astype(bool).all()),
         "metrics": {name: value for name, value in own.items() if np.isfinite(value)},
-        "class_f1": _class_scores(done, facts)[0] if facts["task"] == "classification" else None,
+        **({} if classes is None else {f"class_{name}": getattr(classes, name) for name in _BY_CLASS}),
     }
 
 
@@ -54,19 +59,15 @@ def _flops_ratio(done: Trials, baseline: Trials) -> float:
     return float(done["flops"].mean() / expected) if expected > 0 else np.nan
 
 
-def _class_scores(done: Trials, facts: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Return F1 and support [C] of each class, means over repeats of what is pooled over the folds of a repeat.
+def _class_scores(done: Trials, facts: Mapping[str, Any]) -> PerClass:
+    """Return the scores and support [C] of each class, means over repeats of what is pooled over a repeat's folds.
 
     Support counts distinct rows: the folds of a repeat share the test rows of a dataset that has its own.
     """
-    classes = len(facts["classes"])
-    scores, supports = [], []
-    for trials in done.by_repeat():
-        matrices = np.stack(trials["confusion"].tolist()).reshape(-1, classes, classes)
-        each = per_class(matrices.sum(axis=0))
-        scores.append(each.f1)
-        supports.append(each.support / (len(trials) if facts["has_test"] else 1))
-    return np.mean(scores, axis=0), np.mean(supports, axis=0)
+    each = per_class(pooled_confusions(done, len(facts["classes"])))
+    _, folds = np.unique(done["repeat"], return_counts=True)
+    support = each.support / (folds[:, None] if facts["has_test"] else 1)
+    return PerClass(*(value.mean(axis=0) for value in (each.precision, each.recall, each.f1, support)))
 
 
 def class_support(done: Mapping[str, Trials], facts: Mapping[str, Any]) -> np.ndarray:
@@ -74,5 +75,5 @@ def class_support(done: Mapping[str, Trials], facts: Mapping[str, Any]) -> np.nd
     if facts["task"] == "classification":
         for trials in done.values():
             if len(trials):
-                return _class_scores(trials, facts)[1]
+                return _class_scores(trials, facts).support
     return np.zeros(len(facts["classes"]))
