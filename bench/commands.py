@@ -3,34 +3,39 @@
 import argparse
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from bench.errors import IncompleteError, UsageError, unknown
+from bench import documents
+from bench.errors import IncompleteError, UsageError
+from bench.output import Answer
 from bench.plan import CellState, Plan, compare, filter_plan, look_up, make_plan
+from bench.resultsfolder import results_of, with_results
 from bench.store import Store
 from bench.suite import Suite, SuiteDataset, load_suite, smoke
 
 REFERENCE = "reference"
 
 
-def run_command(options: argparse.Namespace) -> int:
-    """Plan, train what is missing, store, rank and report; return the exit code."""
+def run_command(options: argparse.Namespace) -> Answer:
+    """Plan, train what is missing, store, rank and report, and say so as it goes on."""
     from bench import terminal
 
     _check_options(options)
     console = Console()
     suite = _suite(options)
     plan = _plan(suite, options.filter)
+    reasons = {}
     if absent := _absent(plan):
         failures = {} if options.dry_run or options.smoke else _obtain(absent)
         plan = _plan(suite, options.filter)
         absent = _absent(plan)
         for one in absent:
-            reason = failures.get(one.dataset.name) or one.dataset.absent()
-            console.print(f"{one.label}: {reason}", soft_wrap=True, markup=False, highlight=False)
+            reasons[one.label] = failures.get(one.dataset.name) or one.dataset.absent()
+            console.print(f"{one.label}: {reasons[one.label]}", soft_wrap=True, markup=False, highlight=False)
     if absent and options.require_all:
         names = ", ".join(one.label for one in absent)
         raise IncompleteError(f"--require-all: nothing was trained, because data are not on this machine: {names}")
@@ -41,10 +46,13 @@ def run_command(options: argparse.Namespace) -> int:
         console.print(terminal.plan_table(plan, states))
         for line in terminal.fold_picture(plan):
             console.print(line)
-    console.print(terminal.summary(plan, states, _estimate(store, plan, states, _workers(options))))
+    seconds = _estimate(store, plan, states, _workers(options))
+    console.print(terminal.summary(plan, states, seconds))
+    data = {"suite": suite.name, "dry_run": options.dry_run, "results": store.path}
+    data["plan"] = documents.planned(plan, states, seconds, reasons)
     if options.dry_run:
-        return 0
-    return _run(plan, store, options, console)
+        return Answer(0, data | {"outcomes": None, "datasets": [], "report": None})
+    return _run(plan, store, options, console, data)
 
 
 def _check_options(options: argparse.Namespace) -> None:
@@ -100,8 +108,8 @@ def _workers(options: argparse.Namespace) -> int:
     return options.workers if options.workers is not None else len(os.sched_getaffinity(0))
 
 
-def _run(plan: Plan, store: Store, options: argparse.Namespace, console: Console) -> int:
-    """Train and report; return the exit code."""
+def _run(plan: Plan, store: Store, options: argparse.Namespace, console: Console, data: Mapping[str, Any]) -> Answer:
+    """Train and report; ``data``: what the answer says of the plan."""
     from bench import execution, runner, terminal
     from bench.reporting import terminal_ranking, write_report
 
@@ -118,9 +126,9 @@ def _run(plan: Plan, store: Store, options: argparse.Namespace, console: Console
     console.print(terminal_ranking(written.analysis))
     console.print(terminal.outcome(outcomes))
     console.print(f"report: {written.page}", soft_wrap=True)
-    if outcomes.unwell:
-        return 1
-    return 3 if any(not one.optional for one in _absent(plan)) else 0
+    code = 1 if outcomes.unwell else 3 if any(not one.optional for one in _absent(plan)) else 0
+    made = {"outcomes": documents.outcomes(outcomes), "datasets": documents.standings(written.analysis)}
+    return Answer(code, {**data, **made, "report": written.page})
 
 
 def _check_report(folder: Path) -> None:
@@ -154,30 +162,17 @@ def _estimate(store: Store, plan: Plan, states: Sequence[CellState], workers: in
     return total / max(1, workers)
 
 
-def report_command(options: argparse.Namespace) -> int:
-    """Make the report of every named suite from its stored results."""
+def report_command(options: argparse.Namespace) -> Answer:
+    """Make the report of every named suite from its stored results, and say where each is."""
     from bench.reporting import write_report
 
     console = Console()
-    for name in options.suites or _with_results(options.results):
-        folder = _results_of(name, options.results)
-        written = write_report(folder, options.report / folder.relative_to(options.results))
+    made = []
+    for name in options.suites or with_results(options.results):
+        folder = results_of(name, options.results)
+        own = folder.relative_to(options.results) if folder.is_relative_to(options.results) else Path(folder.name)
+        written = write_report(folder, options.report / own)
         console.print(f"report: {written.page}", soft_wrap=True)
-    return 0
-
-
-def _with_results(results: Path) -> list[str]:
-    """Return the names of all suites with results, references too; raise UsageError where there are none."""
-    found = sorted(str(plan.parent.relative_to(results)) for plan in results.glob("**/plan.json"))
-    if not found:
-        raise UsageError(f"no results in '{results}'; make some with 'python -m bench run suites/imbalance.yaml'")
-    return found
-
-
-def _results_of(name: str, results: Path) -> Path:
-    """Return the results folder of a suite given by name or by its YAML file."""
-    stem = name.removesuffix(".yaml").removeprefix("suites/")
-    if not (results / stem / "plan.json").exists():
-        held = sorted(str(plan.parent.relative_to(results)) for plan in results.glob("**/plan.json"))
-        raise UsageError(f"no results of that name in '{results}': {unknown('suite', stem, held)}")
-    return results / stem
+        shown = {"suite": written.analysis.plan["suite"], "results": folder, "report": written.page}
+        made.append(shown | {"datasets": documents.standings(written.analysis)})
+    return Answer(0, {"reports": made})
