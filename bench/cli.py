@@ -14,7 +14,7 @@ from bench.output import Answer, document
 EXIT_CODES = """\
 exit codes:
   0  done (trials that diverged are results)
-  1  some planned trials failed, timed out or were killed, in this run or an earlier one
+  1  some planned trials failed, timed out or were killed, in this run or an earlier one; or a technique is worse
   2  bad usage or a bad suite; nothing was written
   3  incomplete: interrupted, or a dataset is not on this machine
 """
@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  python -m bench run suites/imbalance.yaml\n"
         "  python -m bench run suites/imbalance.yaml --smoke\n"
+        "  python -m bench compare imbalance my_technique.py --dataset fraud\n"
         "  python -m bench describe focal\n"
         "  python -m bench list techniques --json\n\n" + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -51,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     _add_run(commands)
     _add_report(commands)
+    _add_compare(commands)
+    _add_new(commands)
     _add_list(commands)
     _add_describe(commands)
     _add_validate(commands)
@@ -92,13 +95,53 @@ def _add_run(commands) -> None:
     run.add_argument(
         "--require-all", action="store_true", help="train nothing where data of the suite are not on this machine"
     )
-    run.add_argument("--retry", action="store_true", help="try failed and diverged trials, and failed rules, again")
-    where = run.add_mutually_exclusive_group()
+    _add_training(run)
+    run.add_argument("--report", type=Path, metavar="DIR", default=Path("report"), help="default: report")
+
+
+def _add_training(command: argparse.ArgumentParser) -> None:
+    """Add what every command that trains has: where, how long at most, and where results are kept."""
+    command.add_argument("--retry", action="store_true", help="try failed and diverged trials, and failed rules, again")
+    where = command.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, metavar="N", help="worker processes (default: one per core; 0: inline)")
     where.add_argument("--scheduler", metavar="ADDRESS", help="train on this Dask cluster, as in tcp://10.0.0.1:8786")
-    run.add_argument("--timeout", type=float, metavar="SECONDS", default=1800.0, help="limit per stack (default 1800)")
-    run.add_argument("--results", type=Path, metavar="DIR", default=Path("results"), help="default: results")
-    run.add_argument("--report", type=Path, metavar="DIR", default=Path("report"), help="default: report")
+    limit = {"type": float, "metavar": "SECONDS", "default": 1800.0}
+    command.add_argument("--timeout", **limit, help="limit per stack (default 1800)")
+    command.add_argument("--results", type=Path, metavar="DIR", default=Path("results"), help="default: results")
+
+
+def _add_compare(commands) -> None:
+    compare = _command(
+        commands,
+        "compare",
+        "compare a technique with stored results, training only what is missing",
+        "  python -m bench new technique > my_technique.py\n"
+        "  python -m bench compare imbalance my_technique.py --dataset fraud\n"
+        "  python -m bench compare suites/imbalance.yaml cutmix      # of the catalogue, not in the suite\n"
+        "  python -m bench compare imbalance smote over-sampling     # both stored: trains nothing\n"
+        "  python -m bench compare imbalance focal focal --against results/reference/imbalance",
+    )
+    compare.add_argument("suite", help="a suite file, or the name of one in suites/")
+    compare.add_argument("technique", help="a technique's name, or a file that defines one (my_technique.py)")
+    compare.add_argument("other", nargs="?", metavar="OTHER", help="a stored technique (default: the baseline)")
+    compare.add_argument("--dataset", metavar="NAME", help="only this dataset of the suite")
+    compare.add_argument(
+        "--against",
+        type=Path,
+        metavar="RESULTS",
+        help="results to compare with (default: those of the suite, or the reference results where it has none)",
+    )
+    _add_training(compare)
+
+
+def _add_new(commands) -> None:
+    new = _command(
+        commands,
+        "new",
+        "print a file to start from",
+        "  python -m bench new technique > my_technique.py",
+    )
+    new.add_argument("what", metavar="WHAT", help="technique")
 
 
 def _add_report(commands) -> None:
@@ -209,7 +252,7 @@ def _asked(words: Sequence[str]) -> str | None:
 
 def _dispatch(options: argparse.Namespace) -> Answer:
     command: str = options.command
-    if command in ("run", "validate") and not options.suite:
+    if command in ("run", "validate", "compare") and not options.suite:
         raise UsageError("name a suite file, such as suites/imbalance.yaml")
     if command == "run":
         from bench.commands import run_command
@@ -219,6 +262,10 @@ def _dispatch(options: argparse.Namespace) -> Answer:
         from bench.commands import report_command
 
         return report_command(options)
+    if command in ("compare", "new"):
+        from bench import versus
+
+        return versus.compare_command(options) if command == "compare" else versus.new_command(options.what)
     if command == "data":
         from rich.console import Console
 

@@ -10,6 +10,7 @@ from bench.metrics import METRICS
 from bench.splits import picture
 
 if TYPE_CHECKING:
+    from bench.comparison import Comparison, OnDataset
     from bench.plan import CellState, Plan
     from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
     from bench.runner import Outcomes
@@ -122,4 +123,34 @@ def standing(one: "Standing") -> dict[str, Any]:
         "training": one.training,
         "rule": one.rule,
         "metrics": one.metrics,
+    }
+
+
+def compared(found: "Comparison") -> dict[str, Any]:
+    """Return a comparison of two techniques, dataset by dataset."""
+    return {
+        "suite": found.suite,
+        "technique": found.technique,
+        "against": found.other,
+        "results": found.sources,
+        "worse": found.worse,
+        "datasets": [_on_dataset(one, found) for one in found.datasets],
+    }
+
+
+def _on_dataset(one: "OnDataset", found: "Comparison") -> dict[str, Any]:
+    own, other = one.standing(found.technique), one.standing(found.other)
+    return {
+        "dataset": one.label,
+        "metric": one.facts["metric"],
+        "better": METRICS[one.facts["metric"]].better,
+        "missing": one.missing,
+        "refused": one.refused,
+        "left_out": one.left_out,
+        "compared": 0 if one.analysis is None else one.analysis.family,
+        "of": 0 if one.analysis is None else sum(each.rank is not None for each in one.analysis.standings),
+        "beats": () if own is None else own.beats,
+        "beaten_by": () if own is None else own.beaten_by,
+        "technique": None if own is None else standing(own),
+        "against": None if other is None else standing(other),
     }
