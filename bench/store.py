@@ -277,10 +277,11 @@ class Store:
 
 
 def _plain(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the frame with words as plain strings: categories of several parts do not sort or join well."""
+    """Return the frame with words as plain strings, None where there is none: categories of parts do not join well."""
     for name in frame.columns:
         if isinstance(frame[name].dtype, _categorical()):
-            frame[name] = frame[name].astype("object")
+            words = frame[name].astype("object")
+            frame[name] = words.where(words.notna(), None)
     return frame
 
 
