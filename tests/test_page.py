@@ -103,7 +103,9 @@ def test_a_click_sorts_by_the_numbers_and_another_the_other_way(browser: Browser
             expect(page.get_by_role("status")).to_have_text(f"{RANKING}: by score, {direction}")
 
 
-@pytest.mark.parametrize("heading", ["rank", "difference [95 %]", "detectable", "place", "gap", "cost", "trials"])
+@pytest.mark.parametrize(
+    "heading", ["rank", "difference [95 %]", "detectable", "place", "gap [95 %]", "cost", "trials"]
+)
 def test_signed_numbers_ratios_and_intervals_sort_by_value_and_dashes_stay_last(
     browser: Browser, site: Path, heading: str
 ) -> None:

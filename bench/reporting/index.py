@@ -58,10 +58,18 @@ def check_indexes(root: Path, reports: Iterable[Path]) -> None:
     """Raise UsageError where an index would overwrite something else, such as the README of a project."""
     for folder in _above(root, reports):
         readme = folder / "README.md"
-        if readme.is_file() and not readme.read_bytes().startswith(TITLE.encode()):
+        if readme.is_file() and not _starts(readme, TITLE):
             raise UsageError(
                 f"'{readme}' is not an index of reports and is left alone; choose another folder with --report"
             )
+
+
+def _starts(file: Path, text: str) -> bool:
+    """Return whether a file starts with a text; one that cannot be read does not."""
+    try:
+        return file.read_bytes().startswith(text.encode())
+    except OSError:
+        return False
 
 
 def _above(root: Path, reports: Iterable[Path]) -> list[Path]:

@@ -1,6 +1,6 @@
 """report/<suite>/: one self-contained HTML page, a README that a code host shows, SVG and CSV."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -25,6 +25,11 @@ EXPLANATION = (
     "Detectable: the smallest effect that these repeats would have found with 80 % power, for undecided techniques.",
     "Gap: how much better the score on training rows is than on test rows. Cost: CPU time over the baseline's.",
 )
+GAINS = "Gains over the baseline"
+MEAN = (
+    "Positive is better. The mean is that of these datasets, variants of one dataset counted once, and says nothing of "
+    "others; only verdicts, per dataset, are tested."
+)
 
 
 @dataclass(frozen=True)
@@ -46,10 +51,7 @@ def write_report(results: Path, report: Path) -> Written:
     files = {"index.html": _page(analysis, summary, drawings), "README.md": _readme(analysis, drawings)}
     files[SUMMARY] = to_json(summary)
     for dataset in analysis.datasets:
-        files[f"{slug(dataset)}-ranking.csv"] = csvs.ranking_csv(dataset)
-        files[f"{slug(dataset)}-trials.csv"] = csvs.trials_csv(dataset)
-        if dataset.facts["task"] == "classification":
-            files[f"{slug(dataset)}-classes.csv"] = csvs.classes_csv(dataset)
+        files |= {f"{slug(dataset)}-{kind}.csv": text(dataset) for kind, text in _files(dataset).items()}
     files["datasets.csv"] = csvs.datasets_csv(analysis)
     for drawing in drawings:
         files |= {f"{drawing.name}.svg": drawing.svg, f"{drawing.name}.csv": drawing.csv}
@@ -57,19 +59,27 @@ def write_report(results: Path, report: Path) -> Written:
     return Written(report / "index.html", analysis)
 
 
+def _files(dataset: DatasetAnalysis) -> dict[str, Callable[[DatasetAnalysis], str]]:
+    """Return the kinds of CSV that a dataset has, and what makes their text."""
+    classes = {"classes": csvs.classes_csv} if dataset.facts["task"] == "classification" else {}
+    return {"ranking": csvs.ranking_csv, **classes, "trials": csvs.trials_csv}
+
+
 def _readme(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
     """Return the report as Markdown."""
     matrix = tables.verdict_matrix(analysis)
     parts = [f"# {analysis.plan['suite']}\n", f"{analysis.plan['question']}\n", f"{' '.join(EXPLANATION)}\n"]
     parts += ["## Verdicts\n", markdown(matrix[0], matrix[1:], frozenset(matrix[0][:-3]))]
+    gains = tables.across_datasets(analysis)
+    parts += [f"## {GAINS}\n", markdown(gains[0], gains[1:]), f"{MEAN} Numbers: [datasets.csv](datasets.csv).\n"]
     for dataset in analysis.datasets:
         parts += [f"## {tables.title(dataset)}\n", f"{' '.join(words.summary(dataset))}\n"]
         if dataset.planned:
             parts.append(markdown(HEADINGS, [list(cells(one).values()) for one in dataset.planned]))
         parts += ["\n".join(f"- {line}" for line in tables.lacking(dataset)) + "\n"] if tables.lacking(dataset) else []
         name = slug(dataset)
-        links = f"Numbers: [ranking]({name}-ranking.csv), [trials]({name}-trials.csv)."
-        parts.append(f"{words.protocol(dataset)} {links}\n")
+        links = ", ".join(f"[{kind}]({name}-{kind}.csv)" for kind in _files(dataset))
+        parts.append(f"{words.protocol(dataset)} Numbers: {links}.\n")
     for drawing in drawings:
         parts += [f"## {drawing.title}\n", f"![{drawing.title}]({drawing.name}.svg)\n"]
         parts.append(f"{drawing.description} Numbers: [{drawing.name}.csv]({drawing.name}.csv).\n")
@@ -79,7 +89,8 @@ def _readme(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
 def _page(analysis: Analysis, summary: Summary, drawings: Sequence[Drawing]) -> str:
     """Return the report as one HTML page that needs no network, and no JavaScript but for sorting."""
     matrix = tables.verdict_matrix(analysis)
-    links = [("all-verdicts", "Verdicts"), *((f"dataset-{slug(one)}", one.label) for one in analysis.datasets)]
+    links = [("all-verdicts", "Verdicts"), ("all-gains", GAINS)]
+    links += [(f"dataset-{slug(one)}", one.label) for one in analysis.datasets]
     links += [(one.name, one.title) for one in drawings]
     explanation = "".join(f"<li>{escape(line)}</li>" for line in EXPLANATION)
     body = [
@@ -91,6 +102,7 @@ def _page(analysis: Analysis, summary: Summary, drawings: Sequence[Drawing]) -> 
         "<section id='all-verdicts'><h2>Verdicts</h2>",
         table(matrix[0], matrix[1:], frozenset(matrix[0][:-3]), "Verdict on each technique, per dataset"),
         f"<details><summary>How to read the tables</summary><ul class='soft'>{explanation}</ul></details></section>",
+        _gains(analysis),
         *(_dataset_section(dataset) for dataset in analysis.datasets),
         *(_figure(drawing, index) for index, drawing in enumerate(drawings)),
         "</div>",
@@ -108,6 +120,14 @@ def _answers(summary: Summary) -> str:
     return f"<section id='answers'><h2>Answers</h2><ul class='cards'>{''.join(cards)}</ul></section>"
 
 
+def _gains(analysis: Analysis) -> str:
+    """Return each technique's gain on all datasets, and their mean."""
+    rows = tables.across_datasets(analysis)
+    shown = table(rows[0], rows[1:], frozenset({"technique"}), GAINS)
+    note = f"{MEAN} File: <a href='datasets.csv'>gains and counts</a>."
+    return f"<section id='all-gains'><h2>{GAINS}</h2>{shown}<p class='soft'>{note}</p></section>"
+
+
 def _contents(links: Sequence[tuple[str, str]]) -> str:
     """Return the list of sections; ``links``: ids with the texts that lead there."""
     lines = "".join(f"<li><a href='#{name}'>{escape(text)}</a></li>" for name, text in links)
@@ -123,6 +143,7 @@ def _dataset_section(dataset: DatasetAnalysis) -> str:
     name = slug(dataset)
     lines = "".join(f"<li>{escape(line)}</li>" for line in tables.lacking(dataset))
     ranking = [list(cells(one).values()) for one in dataset.planned]
+    files = ", ".join(f"<a href='{name}-{kind}.csv'>{kind}</a>" for kind in _files(dataset))
     every = table(metrics[0], metrics[1:], WORDY, f"All metrics on {dataset.label}")
     parts = [
         f"<section id='dataset-{name}'><h2>{escape(tables.title(dataset))}</h2>",
@@ -130,8 +151,7 @@ def _dataset_section(dataset: DatasetAnalysis) -> str:
         table(HEADINGS, ranking, WORDY, f"Ranking on {dataset.label}", "rank") if ranking else "",
         f"<ul class='soft'>{lines}</ul>" if lines else "",
         f"<details><summary>All metrics on test rows</summary>{every}</details>" if ranking else "",
-        f"<p class='soft'>{escape(words.protocol(dataset))} Files: <a href='{name}-ranking.csv'>ranking</a>, "
-        f"<a href='{name}-trials.csv'>trials</a>.</p></section>",
+        f"<p class='soft'>{escape(words.protocol(dataset))} Files: {files}.</p></section>",
     ]
     return "\n".join(part for part in parts if part)
 
