@@ -16,6 +16,7 @@ OPTIONS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 PHONE, DESKTOP = 400, 1280  # pixels
+PAPER = 1032  # pixels between the margins of A4 on its side
 Scheme = Literal["light", "dark"]
 
 

@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from bench.reporting import write_indexes, write_report
-from tests.browser import DESKTOP, PHONE, Scheme, chromium, opened
+from tests.browser import DESKTOP, PAPER, PHONE, Scheme, chromium, opened
 from tests.synthetic import wide, write
 
 TECHNIQUES = (
@@ -267,8 +267,9 @@ def test_the_dark_page_is_dark_and_both_keep_their_contrast(browser: Browser, si
 
 
 def test_paper_is_white_and_shows_what_can_be_read_there(browser: Browser, site: Path) -> None:
-    with opened(browser, site / PAGES[0], scheme="dark") as page:
+    with opened(browser, site / PAGES[0], PAPER, scheme="dark") as page:
         page.emulate_media(media="print", color_scheme="dark")
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= PAPER
         ink, paper = _colours(page)["body"]
         assert (_luminance(ink), _luminance(paper)) == (0, 1)
         expect(page.locator(".contents")).to_be_hidden()
