@@ -39,12 +39,19 @@ def run_command(options: argparse.Namespace) -> int:
     states = compare(plan, held.statuses, held.scored, store.remembered(), held.lost)
     if options.dry_run:
         console.print(terminal.plan_table(plan, states))
-        for line in terminal.fold_picture(plan):
+        for line in (*terminal.fold_picture(plan), *_foreseen(plan, store)):
             console.print(line)
     console.print(terminal.summary(plan, states, _estimate(store, plan, states, _workers(options))))
     if options.dry_run:
         return 0
     return _run(plan, store, options, console)
+
+
+def _foreseen(plan: Plan, store: Store) -> list[str]:
+    """Return, per dataset, the smallest effect that the planned repeats will find."""
+    from bench.reporting.foreseeing import foresee
+
+    return [one.sentence for one in foresee(plan.as_dict(), store)]
 
 
 def _check_options(options: argparse.Namespace) -> None:
