@@ -266,12 +266,16 @@ def verdicts(
 
 @dataclass(frozen=True)
 class Ranks:
-    """Per technique: 1 + the number significantly better, P(rank = 1), and the 90 % interval of its rank."""
+    """Per technique: 1 + the number significantly better, P(rank = 1), and the 90 % interval of its rank.
+
+    better [techniques, techniques]: whether row is significantly better than column.
+    """
 
     rank: np.ndarray
     first: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    better: np.ndarray
 
 
 def ranks(scores: np.ndarray, better: np.ndarray, seed: int = 0, draws: int = 2000) -> Ranks:
@@ -288,4 +292,4 @@ def ranks(scores: np.ndarray, better: np.ndarray, seed: int = 0, draws: int = 20
     winners = place == 1
     first = (winners / winners.sum(axis=0)).mean(axis=1)
     low, high = np.quantile(place, (0.05, 0.95), axis=1, method="nearest") if count else (np.empty(0), np.empty(0))
-    return Ranks(1 + better.sum(axis=0), first, low.astype(int), high.astype(int))
+    return Ranks(1 + better.sum(axis=0), first, low.astype(int), high.astype(int), better)

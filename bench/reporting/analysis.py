@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.metrics import METRICS
 from bench.reporting.judging import judge, margin
-from bench.reporting.measuring import class_support, measure
+from bench.reporting.measuring import class_support, measure, probed_costs
 from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
 from bench.reporting.trials import Trials, trial_table
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 ADDED_LATER: Mapping[str, Any] = {"offers": [], "absent": "", "origin": ""}  # facts that plans of older runs lack
 
 
-def analyse(store: "Store") -> Analysis:
-    """Return the standings of every dataset of the stored plan; partial results give partial standings.
+def analyse(store: "Store", plan: Mapping[str, Any] | None = None) -> Analysis:
+    """Return the standings of every dataset of a plan (by default the stored one); partial results give partial ones.
 
     Raises UsageError where the folder holds no plan or a damaged file.
     """
-    plan = store.read_plan()
+    plan = store.read_plan() if plan is None else plan
     table = trial_table(plan, store)
     nothing, tables = table.where(np.zeros(len(table), dtype=bool)), table.split("dataset")
     cells: dict[str, list[Mapping[str, Any]]] = {}
@@ -54,7 +54,8 @@ def _dataset(
     done = {name: frame.where((frame["status"] == "ok") & np.isfinite(frame[metric])) for name, frame in frames.items()}
     baseline = done.get(plan["baseline"])
     families = {one["label"]: one["family"] for one in plan["techniques"]}
-    measured = {name: measure(frame, baseline, facts) for name, frame in done.items()}
+    probed = probed_costs(baseline, store.probes())
+    measured = {name: measure(frame, baseline, facts, probed) for name, frame in done.items()}
     if applicable:
         for name, judged in judge(plan["baseline"], facts, done, applicable, store).items():
             measured[name] |= judged

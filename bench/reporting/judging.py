@@ -1,5 +1,6 @@
 """What is said of each technique on one dataset: intervals against the baseline, verdict, rank, gap, classes."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -119,14 +120,17 @@ def _ranks(field: _Field, comparer: Comparer, scores: Values, facts: Mapping[str
     ranks = comparer.ranks(scores, ranked, higher) if enough_repeats(facts) else None
     if ranks is None:
         return {}
+    names = [field.names[index] for index in np.flatnonzero(ranked)]
     return {
-        field.names[index]: {
+        name: {
             "rank": int(ranks.rank[place]),
             "p_first": float(ranks.first[place]),
             "place_low": int(ranks.low[place]),
             "place_high": int(ranks.high[place]),
+            "beats": tuple(itertools.compress(names, ranks.better[place])),
+            "beaten_by": tuple(itertools.compress(names, ranks.better[:, place])),
         }
-        for place, index in enumerate(np.flatnonzero(ranked))
+        for place, name in enumerate(names)
     }
 
 

@@ -1,7 +1,7 @@
 """What the scored trials of one cell measured: means, cost against the baseline's, per-class scores."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,10 +9,16 @@ from bench.metrics import METRICS, PerClass, per_class
 from bench.reporting.trials import TRAIN, VALIDATION, Trials
 from bench.reporting.values import pooled_confusions
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _BY_CLASS = ("precision", "recall", "f1")
 
 
-def measure(done: Trials, baseline: Trials | None, facts: Mapping[str, Any]) -> dict[str, Any]:
+Probed = Mapping[tuple[str, int], float]  # (machine, stack) -> CPU seconds that a training of the baseline takes there
+
+
+def measure(done: Trials, baseline: Trials | None, facts: Mapping[str, Any], probed: Probed) -> dict[str, Any]:
     """Return the means of one cell's scored trials."""
     if not len(done):
         return {}
@@ -26,7 +32,7 @@ def measure(done: Trials, baseline: Trials | None, facts: Mapping[str, Any]) -> 
         "train": train,
         "validation": done.mean(VALIDATION + metric),
         "gap": train - score if higher else score - train,
-        "cost_ratio": np.nan if baseline is None else _cost_ratio(done, baseline),
+        "cost_ratio": np.nan if baseline is None else _cost_ratio(done, baseline, probed),
         "flops_ratio": np.nan if baseline is None else _flops_ratio(done, baseline),
         "cost_seconds": float(_cost(done).mean()),
         **{name: float(done[name].mean()) for name in ("steps", "examples", "flops")},
@@ -40,16 +46,33 @@ def _cost(trials: Trials) -> np.ndarray:
     return trials["cpu_seconds"] + trials["resample_seconds"]
 
 
-def _cost_ratio(done: Trials, baseline: Trials) -> float:
-    """Return the mean cost of a trial over the baseline's, among trials of the same machine and stack size."""
+def probed_costs(baseline: Trials | None, probes: "pd.DataFrame") -> dict[tuple[str, int], float]:
+    """Return what a training of the baseline costs where its first steps alone were timed.
+
+    probes: short timings of it (``Store.probes``); the cost of a step there times the steps that its trainings take.
+    """
+    if baseline is None or not len(baseline):
+        return {}
+    own = probes[probes["training"] == baseline["training"][0]]
+    per_step = (own["cpu_seconds"] / own["steps"]).groupby([own["machine"], own["stack"]]).mean()
+    steps = float(baseline["steps"].mean())
+    return {(str(machine), int(stack)): steps * float(cost) for (machine, stack), cost in per_step.items()}
+
+
+def _cost_ratio(done: Trials, baseline: Trials, probed: Probed) -> float:
+    """Return the mean cost of a trial over the baseline's, among trials of the same machine and stack size.
+
+    Where none of the baseline's were trained there, a probe of it stands for them.
+    """
     spent = expected = 0.0
     for machine, stack in sorted({*zip(done["machine"], done["stack"], strict=True)}):
         own, base = (
             _cost(one.where((one["machine"] == machine) & (one["stack"] == stack))) for one in (done, baseline)
         )
-        if len(base):
+        each = float(base.mean()) if len(base) else probed.get((machine, int(stack)), 0.0)
+        if each:
             spent += float(own.sum())
-            expected += len(own) * float(base.mean())
+            expected += len(own) * each
     return spent / expected if expected > 0 else np.nan
 
 

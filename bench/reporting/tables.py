@@ -24,7 +24,7 @@ WORDY = frozenset(
 TERMINAL_HEADINGS = ("rank", "technique", "score", "difference [95 %]", "verdict", "cost", "trials")
 NONE = "-"
 _COMPACT: dict[str, Any] = {"box": box.SIMPLE_HEAD, "show_edge": False, "pad_edge": False, "padding": 0}
-_STYLES = {"better": "bold green", "worse": "red", "equivalent": "cyan", "identical": "cyan", "baseline": "bold"}
+STYLES = {"better": "bold green", "worse": "red", "equivalent": "cyan", "identical": "cyan", "baseline": "bold"}
 VERDICTS = ("better", "equivalent", "identical", "undecided", "worse", "incomplete", "not compared", "not applicable")
 
 
@@ -115,7 +115,7 @@ def terminal_ranking(analysis: Analysis) -> RenderableType:
             line = cells(one, 3)
             if one.word == "undecided":
                 line["verdict"] += f", detects {line['detectable']}"
-            table.add_row(*(Text(line[heading]) for heading in TERMINAL_HEADINGS), style=_STYLES.get(one.word, ""))
+            table.add_row(*(Text(line[heading]) for heading in TERMINAL_HEADINGS), style=STYLES.get(one.word, ""))
         shown += [Text(title(dataset), style="italic") if dataset.absent else table, *map(Text, lacking(dataset)), ""]
     return Group(*shown)
 
