@@ -136,7 +136,8 @@ def write(path: Path, of: Simulation, made: Simulated) -> Store:
         key = _key(*place)
         name = _label(comparison)
         runs.append({
-            "key": key, "training": f"{technique}-{comparison}", "dataset": name, "technique": NAMES[technique], "repeat": repeat, "fold": fold,
+            "key": key, "training": f"{technique}-{comparison}", "dataset": name, "technique": NAMES[technique],
+            "repeat": repeat, "fold": fold,
             "replica": 0, "status": "ok", "reason": "", "no_op": False, "rows_own": of.rows - of.rows // of.cut,
             "rows_validation": 0, "rows_test": made.truth.shape[-1], "truth": truth, "cpu_seconds": 1.0,
             "resample_seconds": 0.0, "machine": "a processor", "stack": 1, "flops": 1.0, "steps": 1, "examples": 1,
