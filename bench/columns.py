@@ -22,12 +22,12 @@ def schemas() -> "dict[str, pa.Schema]":
         "rows_validation": whole, "rows_test": whole, "truth": word, "fingerprint": word, "split": word,
         "seen_prior": pa.list_(real), "validation_prior": pa.list_(real), "target_prior": pa.list_(real),
         "curve_step": pa.list_(whole), "curve_train": pa.list_(real), "curve_validation": pa.list_(real),
-        "machine": word, "device": word, "threads": whole, "versions": word, "commit": word, "dirty": flag,
+        "machine": word, "device": word, "threads": whole, "versions": word, "commit": word, "dirty": flag, "run": word,
     }  # fmt: skip
     score = {"key": text, "rule": word, "part": word, "rows": whole}
     score |= dict.fromkeys(METRICS, real) | {"confusion": pa.list_(whole), "reason": text, "revisions": word}
     label = {"key": text, "rule": word, "predicted": pa.list_(pa.uint8()), "values": pa.list_(pa.float32())}
     logit = {"key": text, "part": word, "logits": pa.binary(), "columns": whole, "targets": pa.list_(pa.uint8())}
-    probe = {"training": word, "machine": word, "stack": whole, "steps": whole, "cpu_seconds": real}
+    probe = {"training": word, "run": word, "machine": word, "stack": whole, "steps": whole, "cpu_seconds": real}
     tiers = {"records": record, "scores": score, "labels": label, "logits": logit, "probes": probe}
     return {tier: pa.schema(list(columns.items())) for tier, columns in tiers.items()}

@@ -4,6 +4,7 @@ Nothing is printed here; ``Observer`` is told what happens.
 """
 
 import dataclasses
+import uuid
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -51,7 +52,7 @@ def missing_jobs(plan: Plan, settled: Collection[str], first: int, limit: float 
 
     first: the number of the first part.
     """
-    provenance = source_state()
+    provenance = source_state() | {"run": uuid.uuid4().hex[:12]}
     jobs: list[Job] = []
     for training in plan.trainings:
         identity = digest(training.description["dataset"])

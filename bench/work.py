@@ -126,7 +126,7 @@ def _probe(job: Job) -> Part:
     except (training.OutOfTimeError, *FAILURES):
         return part
     cost = {"steps": job.probe, "stack": len(ready), "cpu_seconds": fit.seconds, "machine": machine()["machine"]}
-    part.probes.append({"training": job.training, **cost})
+    part.probes.append({"training": job.training, "run": job.provenance["run"], **cost})
     return part
 
 

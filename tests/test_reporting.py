@@ -197,6 +197,33 @@ def test_cost_is_compared_on_the_same_machine_and_stack_size_only(tmp_path: Path
     assert tables.cost(_standing(dataset, "good")) == "1.00x FLOPs", "machines share no clock, but they share FLOPs"
 
 
+def test_cost_prefers_the_baseline_of_the_same_run_then_a_probe_of_it_in_that_run(tmp_path: Path) -> None:
+    world = replace(SMALL, effects={"baseline": 0.0, "good": 0.1}, datasets=("generator",), same_training=())
+    store = write(tmp_path, world)
+    runs = store.runs().to_dict("records")
+
+    def ratio(run: str, machine: str = "a processor") -> float:
+        rows = []
+        for row in runs:
+            good = row["technique"] == "good"
+            place = {"run": run, "machine": machine} if good else {"run": "first"}
+            rows.append({**row, "cpu_seconds": 6.0 if good else 2.0, "resample_seconds": 0.0, **place})
+        store.write("999999-again", rows, [], [], [], {})
+        (dataset,) = analyse(Store(tmp_path)).datasets
+        return _standing(dataset, "good").cost_ratio
+
+    assert ratio("first") == ratio("second") == pytest.approx(3.0)
+    steps = runs[0]["steps"]
+    probe = {"training": world.training("generator", "baseline"), "run": "second", "stack": 20, "steps": steps // 10}
+    store.write_probes("000000-a", [probe | {"machine": "a processor", "cpu_seconds": 0.3}])
+    store.write_probes("000000-b", [probe | {"machine": "a processor", "cpu_seconds": 0.5}])
+    store.write_probes("000000-c", [probe | {"machine": "another", "cpu_seconds": 1.2}])
+    assert ratio("first") == pytest.approx(3.0), "its own trials count where they are of the same run"
+    assert ratio("second") == pytest.approx(6 / (10 * 0.4)), "the machine was busier then"
+    assert ratio("second", "another") == pytest.approx(6 / 12), "a probe makes machines comparable"
+    assert np.isnan(ratio("third", "another"))
+
+
 def test_the_cost_figure_says_who_has_no_point_in_it_and_why(tmp_path: Path) -> None:
     world = replace(SMALL, datasets=("generator", "folds"), same_training=())
     store = write(tmp_path, world)
@@ -367,7 +394,7 @@ def test_the_page_stands_alone_and_its_links_lead_somewhere(report: Path) -> Non
     text = (report / "index.html").read_text(encoding="utf-8")
     page = _Page()
     page.feed(text)
-    assert page.fetched == []
+    assert page.fetched == ["data:,"], "nothing but an empty icon, so that no browser asks a server for one"
     assert "@import" not in text
     assert len(page.ids) == len(set(page.ids))
     for link in page.links:
@@ -408,7 +435,7 @@ def test_the_readme_shows_every_dataset_and_every_figure(report: Path) -> None:
     widths = [
         {line.count(" | ") for line in block.splitlines()} for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
     ]
-    assert len(widths) == 1 + len(SMALL.datasets)
+    assert len(widths) == 2 + len(SMALL.datasets)
     assert all(len(width) == 1 for width in widths)
 
 

@@ -18,9 +18,9 @@ import yaml
 from rich.console import Console
 
 from bench import execution, runner, terminal
-from bench.plan import Plan, make_plan, unwell
+from bench.plan import Plan, filter_plan, make_plan, unwell
 from bench.reporting import analyse
-from bench.runner import missing_jobs
+from bench.runner import missing_jobs, with_probes
 from bench.stages.decisions import LogitAdjustment
 from bench.store import Store
 from bench.suite import load_suite
@@ -128,6 +128,26 @@ def test_company_and_order_change_no_score(tmp_path: Path) -> None:
     assert len(merged) == len(scores(alone))
     np.testing.assert_array_equal(merged["macro_f1"], merged["macro_f1 too"])
     np.testing.assert_array_equal(merged["log_loss"], merged["log_loss too"])
+
+
+def test_a_run_times_the_baseline_where_it_does_not_train_it(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, ["baseline", "focal", "tuned-threshold"])
+    jobs = missing_jobs(plan, set(), 0, None)
+    assert with_probes(plan, jobs) == jobs, "it trains the baseline in a stack of the same size"
+    only = filter_plan(plan, "technique=focal")
+    made = with_probes(only, missing_jobs(only, set(), 0, None))
+    assert [bool(job.probe) for job in made] == [True, False, True]
+    first, focal, last = made
+    (base,) = (training for training in plan.trainings if training.technique_label == "baseline")
+    assert (first.training, first.recipe) == (last.training, last.recipe) == (base.digest, base.recipe)
+    assert len(first.places) == len(focal.places)
+    assert len({job.part for job in made}) == 3
+    store = Store(tmp_path / "results")
+    assert run(only, store) == 6
+    probes = store.probes()
+    assert list(probes["training"]) == [base.digest] * 2
+    assert set(probes["run"]) == set(store.runs()["run"])
+    assert set(store.statuses()) == set(only.cells[0].keys), "a probe is no trial"
 
 
 def test_the_baseline_against_itself_has_the_same_rows_and_other_weights(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _BY_CLASS = ("precision", "recall", "f1")
 
 
-Probed = Mapping[tuple[str, int], float]  # (machine, stack) -> CPU seconds that a training of the baseline takes there
+Where = tuple[str, int, str]  # machine, stack size and run: what costs must share to be compared
+Probed = Mapping[Where, float]  # CPU seconds that a training of the baseline takes there, from its first steps
 
 
 def measure(done: Trials, baseline: Trials | None, facts: Mapping[str, Any], probed: Probed) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def _cost(trials: Trials) -> np.ndarray:
     return trials["cpu_seconds"] + trials["resample_seconds"]
 
 
-def probed_costs(baseline: Trials | None, probes: "pd.DataFrame") -> dict[tuple[str, int], float]:
+def probed_costs(baseline: Trials | None, probes: "pd.DataFrame") -> dict[Where, float]:
     """Return what a training of the baseline costs where its first steps alone were timed.
 
     probes: short timings of it (``Store.probes``); the cost of a step there times the steps that its trainings take.
@@ -54,25 +55,33 @@ def probed_costs(baseline: Trials | None, probes: "pd.DataFrame") -> dict[tuple[
     if baseline is None or not len(baseline):
         return {}
     own = probes[probes["training"] == baseline["training"][0]]
-    per_step = (own["cpu_seconds"] / own["steps"]).groupby([own["machine"], own["stack"]]).mean()
+    per_step = (own["cpu_seconds"] / own["steps"]).groupby([own[name] for name in ("machine", "stack", "run")]).mean()
     steps = float(baseline["steps"].mean())
-    return {(str(machine), int(stack)): steps * float(cost) for (machine, stack), cost in per_step.items()}
+    return {(str(name), int(stack), str(run)): steps * float(cost) for (name, stack, run), cost in per_step.items()}
+
+
+def _costs_by_place(trials: Trials) -> dict[Where, list[float]]:
+    """Return the costs of trials by machine, stack size and run (none: '')."""
+    found: dict[Where, list[float]] = {}
+    for machine, stack, run, cost in zip(*(trials[n] for n in ("machine", "stack", "run")), _cost(trials), strict=True):
+        found.setdefault((str(machine), int(stack), run if isinstance(run, str) else ""), []).append(float(cost))
+    return found
 
 
 def _cost_ratio(done: Trials, baseline: Trials, probed: Probed) -> float:
     """Return the mean cost of a trial over the baseline's, among trials of the same machine and stack size.
 
-    Where none of the baseline's were trained there, a probe of it stands for them.
+    What else a machine does changes with the hour, so the baseline's trials of the same run come first, then a probe of
+    it in that run, and only then its trials of other runs on that machine.
     """
+    base = _costs_by_place(baseline)
     spent = expected = 0.0
-    for machine, stack in sorted({*zip(done["machine"], done["stack"], strict=True)}):
-        own, base = (
-            _cost(one.where((one["machine"] == machine) & (one["stack"] == stack))) for one in (done, baseline)
-        )
-        each = float(base.mean()) if len(base) else probed.get((machine, int(stack)), 0.0)
-        if each:
-            spent += float(own.sum())
-            expected += len(own) * each
+    for where, costs in sorted(_costs_by_place(done).items()):
+        elsewhere = [cost for place, held in base.items() if place[:2] == where[:2] for cost in held]
+        same = base.get(where) or ([probed[where]] if where in probed else elsewhere)
+        if same:
+            spent += sum(costs)
+            expected += len(costs) * sum(same) / len(same)
     return spent / expected if expected > 0 else np.nan
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 NUMBERS = (
     "steps", "examples", "flops", "cpu_seconds", "resample_seconds", "stack", "rows_own", "rows_test",
 )  # fmt: skip
-RUN_COLUMNS = ("status", "reason", "no_op", "truth", "machine", "versions", "commit", "dirty", *NUMBERS)
+RUN_COLUMNS = ("status", "reason", "no_op", "truth", "machine", "versions", "commit", "dirty", "run", *NUMBERS)
 TRAIN = "train_"  # before the name of a metric: its score on the rows trained on
 VALIDATION = "validation_"  # likewise, on the rows that stopping and decisions look at
 _OTHER_PARTS = {"train": TRAIN, "validation": VALIDATION}
