@@ -149,5 +149,6 @@ def _compared(
                 "p_first": float(ranks.first[place]),
                 "place_low": int(ranks.low[place]),
                 "place_high": int(ranks.high[place]),
+                "places": ranks.places[place],
             }
     return found

@@ -1,6 +1,5 @@
 """report/<suite>/: one self-contained HTML page, a README that a code host shows, SVG and CSV."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,7 +10,7 @@ from typing import Any
 from bench.errors import UsageError
 from bench.reporting import csvs, tables
 from bench.reporting.analysis import analyse
-from bench.reporting.drawing import INK, LINE, PAPER, Drawing
+from bench.reporting.drawing import INK, LINE, PAPER, Drawing, file_stem
 from bench.reporting.figures import draw
 from bench.reporting.standing import Analysis, DatasetAnalysis
 from bench.reporting.tables import HEADINGS, WORDY, cells, markdown
@@ -49,7 +48,7 @@ def write_report(results: Path, report: Path) -> Written:
         files[f"{slug(dataset)}-ranking.csv"] = csvs.ranking_csv(dataset)
         files[f"{slug(dataset)}-trials.csv"] = csvs.trials_csv(dataset)
     for drawing in drawings:
-        files |= {f"{drawing.name}.svg": drawing.svg, f"{drawing.name}.csv": drawing.csv}
+        files |= {name: panel.svg for name, panel in drawing.files.items()} | {f"{drawing.name}.csv": drawing.csv}
     try:
         report.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
@@ -67,7 +66,7 @@ def _unwritable(report: Path, error: OSError) -> UsageError:
 
 def slug(dataset: DatasetAnalysis) -> str:
     """Return a dataset's label as the start of a file name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", dataset.label).strip("-.")
+    return file_stem(dataset.label)
 
 
 def _readme(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
@@ -84,7 +83,8 @@ def _readme(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
         links = f"Numbers: [ranking]({name}-ranking.csv), [trials]({name}-trials.csv)."
         parts.append(f"{tables.protocol(dataset)} {links}\n")
     for drawing in drawings:
-        parts += [f"## {drawing.title}\n", f"![{drawing.title}]({drawing.name}.svg)\n"]
+        images = [f"![{drawing.title}: {panel.label}]({name})" for name, panel in drawing.files.items()]
+        parts += [f"## {drawing.title}\n", "\n".join(images) + "\n"]
         parts.append(f"{drawing.description} Numbers: [{drawing.name}.csv]({drawing.name}.csv).\n")
     return "\n".join(parts)
 
@@ -99,7 +99,7 @@ def _page(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
         _table(matrix[0], matrix[1:], frozenset(matrix[0][:-3]), "Verdict on each technique, per dataset"),
         "</section>",
         *(_dataset_section(dataset) for dataset in analysis.datasets),
-        *(_figure(drawing, index) for index, drawing in enumerate(drawings)),
+        *map(_figure, drawings),
     ]
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         suite=escape(analysis.plan["suite"]),
@@ -152,23 +152,27 @@ def _cell(text: str, side: str) -> str:
     return f"<td{side}>{escape(text)}</td>"
 
 
-def _figure(drawing: Drawing, index: int) -> str:
-    """Return a figure with its description and its numbers."""
+def _figure(drawing: Drawing) -> str:
+    """Return a figure with its description and its numbers; its panels stand below one another on a phone."""
     rows = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in drawing.rows]
     left = frozenset({"dataset", "technique", "class", "verdict"})
+    panels = "".join(
+        f"<div class='panel'>{_themed(panel.svg, f'{drawing.name}-{place}')}</div>"
+        for place, panel in enumerate(drawing.panels)
+    )
     return (
-        f"<section id='{drawing.name}'><h2>{escape(drawing.title)}</h2><figure>{_themed(drawing.svg, index)}"
+        f"<section id='{drawing.name}'><h2>{escape(drawing.title)}</h2><figure><div class='panels'>{panels}</div>"
         f"<figcaption>{escape(drawing.description)}</figcaption></figure>"
         "<details><summary>Numbers of this figure</summary>"
         f"{_table(drawing.headings, rows, left, drawing.title)}</details></section>"
     )
 
 
-def _themed(svg: str, index: int) -> str:
-    """Return an SVG to stand in the page: colours of the page's theme, and ids that no other figure has."""
+def _themed(svg: str, name: str) -> str:
+    """Return an SVG to stand in the page: colours of the page's theme, and ids that no other panel has."""
     inline = svg[svg.index("<svg") :]
     for own, theme in ((INK, "currentColor"), (LINE, "var(--line)"), (PAPER, "var(--paper)")):
         inline = inline.replace(own, theme)
-    for before, after in (('id="', f'id="f{index}-'), ('href="#', f'href="#f{index}-'), ("url(#", f"url(#f{index}-")):
+    for before, after in (('id="', f'id="{name}-'), ('href="#', f'href="#{name}-'), ("url(#", f"url(#{name}-")):
         inline = inline.replace(before, after)
     return inline

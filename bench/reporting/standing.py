@@ -29,6 +29,7 @@ class Standing:
     class_f1 [C]: from confusion matrices pooled over the folds of a repeat, then averaged over repeats.
     cost_ratio: seconds of training and resampling over the baseline's, on the same machine and stack size;
     flops_ratio: FLOPs over the baseline's, shown where no trial of the baseline shares machine and stack size.
+    places: the share of resamplings of the repeats in which it takes the first place, the second and so on.
     replica: 1 where this is the baseline once more, whose difference to the baseline is the noise floor (A/A).
     """
 
@@ -51,6 +52,7 @@ class Standing:
     p_first: float = np.nan
     place_low: int | None = None
     place_high: int | None = None
+    places: np.ndarray | None = None
     cost_ratio: float = np.nan
     flops_ratio: float = np.nan
     cost_seconds: float = np.nan
