@@ -24,7 +24,7 @@ DESCRIPTION = (
 SIDE = 3  # techniques below, and above, the baseline
 COLOUR = "#0072b2"
 PARTS = ("train", "validation")
-LEFT, GAP, HEIGHT = 36.0, 14.0, 74.0  # points: tick labels, between plots, each plot
+LEFT, GAP, HEIGHT = 36.0, 22.0, 74.0  # points: tick labels, between plots, each plot
 QUANTILES = (0.1, 0.9)
 
 
@@ -107,7 +107,7 @@ def _panel(label: str, found: Sequence[Curves]) -> Panel:
     baseline, others = found[0], found[1:]
     width = (WIDTH - LEFT - GAP - 10) / 2
     names = [wrap(one.technique, width) for one in others]
-    heads = [max(map(height_of, names[at : at + 2])) + 4 for at in range(0, len(names), 2)]
+    heads = [max(map(height_of, names[at : at + 2])) + 7 for at in range(0, len(names), 2)]
     tops = np.cumsum([8 + 1.15 * LEADING, *(head + HEIGHT for head in heads)])
     signs = [
         Sign("validation rows", COLOUR, line="-"), Sign("training rows", COLOUR, line="--"),
@@ -116,17 +116,17 @@ def _panel(label: str, found: Sequence[Curves]) -> Panel:
     bottom = tops[-1] + TICKS + LEADING + 4
     across, up, log = _edges(found)
     with canvas(bottom + 6 + legend_height(signs, WIDTH)) as made:
-        made.page.text(4, 4, label, weight="bold", fontsize=TITLE_SIZE, va="top")
-        made.page.text(WIDTH - 6, 4, f"loss{', log scale' if log else ''}", va="top", ha="right")
+        made.text(4, 4, label, weight="bold", fontsize=TITLE_SIZE, va="top")
+        made.text(WIDTH - 6, 4, f"loss{', log scale' if log else ''}", va="top", ha="right")
         for at, (one, name) in enumerate(zip(others, names, strict=True)):
             left, top = LEFT + at % 2 * (width + GAP), tops[at // 2] + heads[at // 2]
-            made.page.text(left, top - 3, name, va="bottom")
+            made.text(left, top - 3, name, va="bottom")
             plot = Plot(made.page, left, top, width, HEIGHT, across, up, log)
-            plot.ticks_x(44, at >= len(others) - 2)  # all plots share their axes
-            plot.ticks_y(24, at % 2 == 0)
+            plot.ticks_x(labels=at >= len(others) - 2)  # all plots share their axes
+            plot.ticks_y(labels=at % 2 == 0)
             _curves(made, plot, one, baseline)
         middle = LEFT + width + GAP / 2
-        made.page.text(middle, tops[-1] + TICKS, "optimizer step", ha="center", va="top")
+        made.text(middle, tops[-1] + TICKS, "optimizer step", ha="center", va="top")
         made.legend(signs, bottom + 4)
         return made.finished(label, TITLE, DESCRIPTION)
 

@@ -1,5 +1,6 @@
 """Heat map: how much each class's F1 changes against the baseline, where a mean over classes hides it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from matplotlib.patches import Rectangle
 
 from bench.reporting.canvas import Canvas, Frame, Plot, plotted
 from bench.reporting.drawing import PAPER, Drawing, Panel, rounded
-from bench.reporting.layout import WIDTH, Rows, Sign, rows_of, text_width
+from bench.reporting.layout import WIDTH, Rows, Sign, height_of, rows_of, text_width, wrap
 from bench.reporting.standing import FEW_ROWS, DatasetAnalysis
 from bench.reporting.tables import signed
 
@@ -54,11 +55,17 @@ def _class_changes(dataset: DatasetAnalysis) -> np.ndarray:
     return np.array([nothing if base is None or one is None else one - base for one in scores])
 
 
-def _class_names(dataset: DatasetAnalysis, order: Sequence[int]) -> list[str]:
+def _class_names(dataset: DatasetAnalysis, order: Sequence[int], room: float) -> tuple[list[str], bool]:
+    """Return what stands above the columns, and whether it must stand upright: where it is wider than ``room``."""
     base = dataset.baseline.class_f1 if dataset.baseline is not None else None
-    scores = ["" if base is None else f"F1 {base[at]:.2f}" for at in order]
-    names = [str(dataset.facts["classes"][at]) for at in order]
-    return [f"{name}\n{dataset.support[at]:.0f} rows\n{s}" for name, at, s in zip(names, order, scores, strict=True)]
+    names = []
+    for at in order:
+        score = [] if base is None else [f"F1 {base[at]:.2f}"]
+        names.append([str(dataset.facts["classes"][at]), f"{dataset.support[at]:.0f} rows", *score])
+    pieces = [piece for name in names for part in name for piece in re.split(r"(?<=[-\s])", part)]
+    if max(map(text_width, pieces)) > room:
+        return [", ".join(name) for name in names], True
+    return ["\n".join(wrap(part, room) for part in name) for name in names], False
 
 
 def _panel(dataset: DatasetAnalysis, change: np.ndarray, limit: float) -> Panel:
@@ -66,12 +73,9 @@ def _panel(dataset: DatasetAnalysis, change: np.ndarray, limit: float) -> Panel:
     rows = rows_of([one.technique for one in dataset.compared])
     left = rows.width + 10
     width = max(WIDTH, left + LEAST * len(order) + 8)
-    names = _class_names(dataset, order)
     column = (width - left - 8) / len(order)
-    upright = any(text_width(name) + 6 > column for name in names)
-    if upright:
-        names = [name.replace("\n", ", ") for name in names]
-    heading = (max(map(text_width, names)) if upright else 33.0) + 8
+    names, upright = _class_names(dataset, order, column - 6)
+    heading = max(map(text_width if upright else height_of, names)) + 8
     lowest, highest = (to_hex(mpl.colormaps[COLOURS](share)) for share in (0.1, 0.9))
     signs = [Sign("lower", lowest), Sign("higher", highest)]
     if (dataset.support < FEW_ROWS).any():
@@ -88,7 +92,7 @@ def _panel(dataset: DatasetAnalysis, change: np.ndarray, limit: float) -> Panel:
         plot.name_rows(rows)
         for x, name in zip(plot.x(np.arange(len(order)) + 0.5), names, strict=True):
             turn = 90 if upright else 0
-            made.page.text(x, plot.top - 4, name, ha="center", va="bottom", rotation=turn)
+            made.text(x, plot.top - 4, name, ha="center", va="bottom", rotation=turn)
         return made.finished(dataset.label, TITLE, DESCRIPTION)
 
 
@@ -102,9 +106,13 @@ def _cells(made: Canvas, plot: Plot, shown: np.ndarray, rows: Rows, limit: float
         for r, c in known
     ]
     values = [float(shown[place]) for place in known]
-    made.shapes(corners, mpl.colormaps[COLOURS]([0.5 + value / limit / 2 for value in values]), PAPER)
+    colours = mpl.colormaps[COLOURS]([0.5 + value / limit / 2 for value in values])
+    made.shapes(corners, colours, PAPER)
     middles = (across[1:] + across[:-1]) / 2
-    for (row, column), value in zip(known, values, strict=True):
-        colour = "#f7f7f7" if abs(value) > 0.6 * limit else "#202124"
+    for (row, column), value, cell in zip(known, values, colours, strict=True):
+        bright = (
+            cell[:3] ** 2.2 @ (0.2126, 0.7152, 0.0722) > 0.19
+        )  # relative luminance at which black and white are alike
+        colour = "#202124" if bright else "#f7f7f7"
         y = plot.top + rows.centres[row]
-        made.page.text(middles[column], y, signed(100 * value, 0), ha="center", va="center", color=colour)
+        made.text(middles[column], y, signed(100 * value, 0), ha="center", va="center", color=colour)

@@ -30,15 +30,18 @@ def text_width(text: str, bold: bool = False, size: float = TEXT) -> float:
 
 
 def wrap(text: str, limit: float, bold: bool = False, size: float = TEXT) -> str:
-    """Return the text in lines of at most ``limit`` points; it breaks after spaces and hyphens, at need anywhere."""
+    """Return the text in lines of at most ``limit`` points; it breaks at spaces, at need after hyphens, or anywhere."""
+
+    def fits(line: str) -> bool:
+        return text_width(line.strip(), bold, size) <= limit
+
     lines = [""]
-    for piece in re.findall(r"[^\s\-_=,/]*[\s\-_=,/]*", text):
-        if text_width((lines[-1] + piece).strip(), bold, size) > limit and lines[-1]:
-            lines.append("")
-        for letter in piece if text_width(piece.strip(), bold, size) > limit else [piece]:
-            if text_width((lines[-1] + letter).strip(), bold, size) > limit and lines[-1]:
-                lines.append("")
-            lines[-1] += letter
+    for word in re.findall(r"\S+\s*|^\s+", text):
+        for part in [word] if fits(word) else re.findall(r"[^\-_=,/]+[\-_=,/]*|[\-_=,/]+", word):
+            for piece in [part] if fits(part) else part:
+                if lines[-1] and not fits(lines[-1] + piece):
+                    lines.append("")
+                lines[-1] += piece
     return "\n".join(line.strip() for line in lines)
 
 

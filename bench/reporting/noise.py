@@ -8,7 +8,7 @@ import numpy as np
 from bench.reporting.canvas import Frame, around, plotted
 from bench.reporting.drawing import BAND, INK, Drawing, Panel, marks, rounded, words_of
 from bench.reporting.forest import change_in
-from bench.reporting.layout import EQUIVALENT, Sign, rows_of, signs_of, text_width
+from bench.reporting.layout import EQUIVALENT, Sign, rows_of, signs_of
 from bench.reporting.standing import DatasetAnalysis, Standing
 from bench.reporting.trials import means
 
@@ -18,7 +18,7 @@ DESCRIPTION = (
     "its difference to the first training, then their mean with its 95 % interval. The techniques' mean differences "
     "stand below for scale; an effect within the scatter of the rings needs many repeats to be told from nothing."
 )
-BEYOND = 6.0  # techniques further out than so many times the widest ring are drawn at the edge
+BEYOND = 6.0  # techniques further out than so many times the widest ring are only counted
 ROW = 26.0  # points
 
 
@@ -62,16 +62,16 @@ def _panel(dataset: DatasetAnalysis, noise: Standing, values: dict[int, float]) 
     margin = dataset.margin if np.isfinite(dataset.margin) else 0.0
     reach = BEYOND * max(np.abs(rings).max(initial=0.0), margin)
     inside = [(one, d) for one, d in shown if abs(d.estimate) <= reach]
-    out = [sum(d.estimate < -reach for _, d in shown), sum(d.estimate > reach for _, d in shown)]
-    rows = rows_of(["A/A, each repeat", "A/A, mean", "techniques, means"], ROW, 60.0)
+    sides = {"left": sum(d.estimate < -reach for _, d in shown), "right": sum(d.estimate > reach for _, d in shown)}
+    further = ", ".join(f"{count} further {side}" for side, count in sides.items() if count)
+    last = f"techniques, means ({further})" if further else "techniques, means"
+    rows = rows_of(["A/A, each repeat", "A/A, mean", last], ROW, 64.0)
     signs = [
+        Sign("one repeat", INK, marker="o", hollow=True),
         *signs_of(words_of(one for one, _ in inside)),
         EQUIVALENT,
-        Sign("one repeat", INK, marker="o", hollow=True),
     ]
-    side = [f"{count} more" if count else "" for count in out]
-    left = rows.width + 14 + (text_width(side[0]) if out[0] else 0)
-    frame = Frame(dataset.label, change_in(dataset), rows.height, left, max(10.0, text_width(side[1]) + 12), signs)
+    frame = Frame(dataset.label, change_in(dataset), rows.height, rows.width + 14, 10.0, signs)
     d = noise.difference
     ends = [] if d is None else [d.low95, d.estimate, d.high95]
     with plotted(frame, around([0.0, *rings, *ends, *(each.estimate for _, each in inside)])) as (made, plot):
@@ -80,16 +80,19 @@ def _panel(dataset: DatasetAnalysis, noise: Standing, values: dict[int, float]) 
             plot.band(-margin, margin, BAND)
         plot.line([0, 0], [0, rows.height], width=0.6)
         first, second, third = rows.centres
-        heights = first + (np.arange(len(rings)) % 5 - 2) * 3.5  # apart, so that rings do not hide each other
+        heights = first + _apart(len(rings), 3.5)
         style = {"markersize": 3.5, "markerfacecolor": "none", "markeredgewidth": 0.7}
         plot.page.plot(plot.x(rings), plot.y(heights), "o", color=INK, **style)
         if d is not None:
             plot.page.plot(plot.x([rounded(d.estimate)]), plot.y([second]), "o", color=INK, markersize=4.5)
             if np.isfinite(d.low95):
                 plot.spans([rounded(d.low95)], [rounded(d.high95)], [second], INK)
-        marks(plot, [(rounded(each.estimate), third, one) for one, each in inside])
+        places = zip(inside, third + _apart(len(inside), 3.0), strict=True)
+        marks(plot, [(rounded(each.estimate), y, one) for (one, each), y in places], 4.5)
         plot.name_rows(rows)
-        plot.beside_rows([side[1]], [third])
-        if out[0]:
-            plot.page.text(plot.left - 6, plot.top + third, side[0], ha="right", va="center")
         return made.finished(dataset.label, TITLE, DESCRIPTION)
+
+
+def _apart(count: int, step: float) -> np.ndarray:
+    """Return by how much to shift so many marks up or down, in points, so that they do not hide each other."""
+    return (np.arange(count) % 5 - 2) * step

@@ -14,8 +14,8 @@ from bench.reporting.standing import DatasetAnalysis, Standing
 TITLE = "How often each technique takes each place"
 DESCRIPTION = (
     "Repeats are drawn anew 2,000 times, and techniques are placed by their mean score: the darker, the more often. "
-    "The line spans 90 % of the draws; the number is how often a technique comes first. Places are of scores, not of "
-    "tests: neighbours may well be alike."
+    "The line spans 90 % of the draws. The number is how often a technique comes first; without one it never does. "
+    "Places are of scores, not of tests: neighbours may well be alike."
 )
 COLOUR = "#0072b2"
 SHADES = 8  # steps of darkness, so that neighbours of one shade are one shape
@@ -58,7 +58,7 @@ def _panel(dataset: DatasetAnalysis) -> Panel:
     ]  # fmt: skip
     frame = Frame(dataset.label, "place (1 is best)", rows.height, rows.width + 10, 38.0, signs)
     with plotted(frame, (0.4, len(shown) + 0.6)) as (made, plot):
-        plot.ticks_x(30)
+        plot.ticks_x()
         shapes, colours = [], []
         for one, y in zip(shown, rows.centres, strict=True):
             for first, last, dark in shades(one.places if one.places is not None else np.zeros(1)):
@@ -69,10 +69,13 @@ def _panel(dataset: DatasetAnalysis) -> Panel:
         lows, highs = (np.array([getattr(one, name) for one in shown]) for name in ("place_low", "place_high"))
         plot.spans(lows - 0.4, highs + 0.4, rows.centres + 4.5, INK, 0.8)
         plot.name_rows(rows, [one.is_baseline for one in shown])
+        plot.text(plot.left + plot.width + 6, plot.top - 9, "first", va="center")
         plot.beside_rows([_percent(one.p_first) for one in shown], rows.centres)
         return made.finished(dataset.label, TITLE, DESCRIPTION)
 
 
 def _percent(share: float) -> str:
-    """Return a share in percent; less than half a percent is not the same as never."""
-    return "< 1 %" if 0 < share < 0.005 else f"{100 * share:.0f} %"
+    """Return a share in percent; empty for never, which less than half a percent is not."""
+    if share == 0:
+        return ""
+    return "< 1 %" if share < 0.005 else f"{100 * share:.0f} %"

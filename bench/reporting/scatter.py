@@ -100,19 +100,19 @@ def _scatter(
     frame = Frame(dataset.label, below, height, 36.0, wide + 20, signs, above)
     xs, ys = [rounded(value(one)) for one in points], [rounded(one.score) for one in points]
     with plotted(frame, around(xs, log="x" in log), around(ys), log) as (made, plot):
-        plot.ticks_y(30)
+        plot.ticks_y()
         edge, bottom = plot.left + plot.width, plot.top + plot.height
         places = [bottom - place for place in spread(bottom - plot.y(ys), heights, height)]
         joined = [((x, y), (edge, place)) for x, y, place in zip(plot.x(xs), plot.y(ys), places, strict=True)]
         colours = [look(one)[0] for one in points]
         plot.page.add_collection(LineCollection(joined, colors=colours, linewidth=0.5, alpha=0.55), autolim=False)
         for one, name, place in zip(points, names, places, strict=True):
-            plot.page.text(edge + 4, place, name, va="center", weight="bold" if one.is_baseline else "normal")
+            plot.text(edge + 4, place, name, va="center", weight="bold" if one.is_baseline else "normal")
         marks(plot, zip(xs, ys, points, strict=True))
         yield made, plot
 
 
-def spread(wanted: Sequence[float], sizes: Sequence[float] | np.ndarray, room: float) -> list[float]:
+def spread(wanted: Sequence[float] | np.ndarray, sizes: Sequence[float] | np.ndarray, room: float) -> list[float]:
     """Return the places nearest to the wanted ascending ones, where labels of these sizes do not overlap in 0..room.
 
     Labels give way to each other, evenly, where they do not all fit. Nearest in squares: monotone regression of the
@@ -139,4 +139,5 @@ def _front(plot: Plot, dataset: DatasetAnalysis) -> None:
             corners.append((cost, score))
     steps = [place for a, b in pairwise(corners) for place in (a, (b[0], a[1]))] + corners[-1:]
     if steps:
-        plot.line(*zip(*steps, strict=True), width=0.8, style="--")
+        xs, ys = zip(*steps, strict=True)
+        plot.line(xs, ys, width=0.8, style="--")
