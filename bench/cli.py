@@ -1,6 +1,7 @@
 """The command line: parses, calls, exits. Anything heavy is imported inside the command that needs it."""
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,14 +9,17 @@ from typing import NoReturn
 
 from bench import __version__
 from bench.errors import BenchError, UsageError, unknown
+from bench.output import Answer, document
 
 EXIT_CODES = """\
 exit codes:
   0  done (trials that diverged are results)
-  1  some planned trials failed, timed out or were killed, in this run or an earlier one
+  1  some planned trials failed, timed out or were killed, in this run or an earlier one; or a technique is worse
   2  bad usage or a bad suite; nothing was written
   3  incomplete: interrupted, or a dataset is not on this machine
 """
+
+INTERRUPTED = "interrupted: what was finished is stored; run the same command to go on"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -38,13 +42,18 @@ def _parser() -> argparse.ArgumentParser:
         epilog="examples:\n"
         "  python -m bench run suites/imbalance.yaml\n"
         "  python -m bench run suites/imbalance.yaml --smoke\n"
-        "  python -m bench describe focal\n\n" + EXIT_CODES,
+        "  python -m bench compare imbalance my_technique.py --dataset fraud\n"
+        "  python -m bench describe focal\n"
+        "  python -m bench list techniques --json\n\n" + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"remedy-bench {__version__}")
+    parser.set_defaults(json=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     _add_run(commands)
     _add_report(commands)
+    _add_compare(commands)
+    _add_new(commands)
     _add_list(commands)
     _add_describe(commands)
     _add_validate(commands)
@@ -56,13 +65,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(commands, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
-    return commands.add_parser(
+    parser = commands.add_parser(
         name,
         help=summary,
         description=summary[0].upper() + summary[1:] + ".",
         epilog=f"examples:\n{examples}\n\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    told = "print one JSON document, and nothing else, on standard output"
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=told)
+    return parser
 
 
 def _add_run(commands) -> None:
@@ -73,7 +85,8 @@ def _add_run(commands) -> None:
         "  python -m bench run suites/imbalance.yaml\n"
         "  python -m bench run suites/imbalance.yaml --dry-run\n"
         "  python -m bench run imbalance --filter 'technique=smote*,dataset=fraud'\n"
-        "  python -m bench run imbalance --scheduler tcp://127.0.0.1:8786",
+        "  python -m bench run imbalance --scheduler tcp://127.0.0.1:8786\n"
+        "  python -m bench run imbalance --json > run.json",
     )
     run.add_argument("suite", help="a suite file, or the name of one in suites/")
     run.add_argument("--dry-run", action="store_true", help="say what is stored, missing or stale; train nothing")
@@ -82,13 +95,53 @@ def _add_run(commands) -> None:
     run.add_argument(
         "--require-all", action="store_true", help="train nothing where data of the suite are not on this machine"
     )
-    run.add_argument("--retry", action="store_true", help="try failed and diverged trials, and failed rules, again")
-    where = run.add_mutually_exclusive_group()
+    _add_training(run)
+    run.add_argument("--report", type=Path, metavar="DIR", default=Path("report"), help="default: report")
+
+
+def _add_training(command: argparse.ArgumentParser) -> None:
+    """Add what every command that trains has: where, how long at most, and where results are kept."""
+    command.add_argument("--retry", action="store_true", help="try failed and diverged trials, and failed rules, again")
+    where = command.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, metavar="N", help="worker processes (default: one per core; 0: inline)")
     where.add_argument("--scheduler", metavar="ADDRESS", help="train on this Dask cluster, as in tcp://10.0.0.1:8786")
-    run.add_argument("--timeout", type=float, metavar="SECONDS", default=1800.0, help="limit per stack (default 1800)")
-    run.add_argument("--results", type=Path, metavar="DIR", default=Path("results"), help="default: results")
-    run.add_argument("--report", type=Path, metavar="DIR", default=Path("report"), help="default: report")
+    limit = {"type": float, "metavar": "SECONDS", "default": 1800.0}
+    command.add_argument("--timeout", **limit, help="limit per stack (default 1800)")
+    command.add_argument("--results", type=Path, metavar="DIR", default=Path("results"), help="default: results")
+
+
+def _add_compare(commands) -> None:
+    compare = _command(
+        commands,
+        "compare",
+        "compare a technique with stored results, training only what is missing",
+        "  python -m bench new technique > my_technique.py\n"
+        "  python -m bench compare imbalance my_technique.py --dataset fraud\n"
+        "  python -m bench compare suites/imbalance.yaml cutmix      # of the catalogue, not in the suite\n"
+        "  python -m bench compare imbalance smote over-sampling     # both stored: trains nothing\n"
+        "  python -m bench compare imbalance focal focal --against results/reference/imbalance",
+    )
+    compare.add_argument("suite", help="a suite file, or the name of one in suites/")
+    compare.add_argument("technique", help="a technique's name, or a file that defines one (my_technique.py)")
+    compare.add_argument("other", nargs="?", metavar="OTHER", help="a stored technique (default: the baseline)")
+    compare.add_argument("--dataset", metavar="NAME", help="only this dataset of the suite")
+    compare.add_argument(
+        "--against",
+        type=Path,
+        metavar="RESULTS",
+        help="results to compare with (default: those of the suite, or the reference results where it has none)",
+    )
+    _add_training(compare)
+
+
+def _add_new(commands) -> None:
+    new = _command(
+        commands,
+        "new",
+        "print a file to start from",
+        "  python -m bench new technique > my_technique.py",
+    )
+    new.add_argument("what", metavar="WHAT", help="technique")
 
 
 def _add_report(commands) -> None:
@@ -96,7 +149,9 @@ def _add_report(commands) -> None:
         commands,
         "report",
         "make reports from stored results, without training",
-        "  python -m bench report\n  python -m bench report imbalance",
+        "  python -m bench report\n"
+        "  python -m bench report imbalance\n"
+        "  python -m bench report imbalance --json | jq '.reports[].datasets[].standings[] | [.technique, .verdict]'",
     )
     report.add_argument("suites", nargs="*", metavar="SUITE", help="names of suites (default: all that have results)")
     report.add_argument("--results", type=Path, metavar="DIR", default=Path("results"), help="default: results")
@@ -108,7 +163,9 @@ def _add_list(commands) -> None:
         commands,
         "list",
         "list techniques, datasets or metrics, with sources",
-        "  python -m bench list\n  python -m bench list metrics",
+        "  python -m bench list\n"
+        "  python -m bench list metrics\n"
+        "  python -m bench list techniques --json | jq -r '.techniques[].name'",
     )
     what = ("techniques", "datasets", "metrics")
     listing.add_argument("what", nargs="?", metavar="WHAT", help=f"one of {', '.join(what)} (default: all)")
@@ -119,7 +176,7 @@ def _add_describe(commands) -> None:
         commands,
         "describe",
         "say what a technique, dataset or metric is",
-        "  python -m bench describe focal\n  python -m bench describe fraud",
+        "  python -m bench describe focal\n  python -m bench describe fraud\n  python -m bench describe focal --json",
     )
     describe.add_argument("name", help="a name that 'list' shows")
 
@@ -129,7 +186,7 @@ def _add_validate(commands) -> None:
         commands,
         "validate",
         "check a suite file without running it",
-        "  python -m bench validate suites/imbalance.yaml",
+        "  python -m bench validate suites/imbalance.yaml\n  python -m bench validate suites/imbalance.yaml --json",
     )
     validate.add_argument("suite", help="a suite file, or the name of one in suites/")
 
@@ -139,7 +196,7 @@ def _add_data(commands) -> None:
         commands,
         "data",
         "say which data are on this machine, or import some",
-        "  python -m bench data status\n"
+        "  python -m bench data status --json\n"
         "  python -m bench data import cifar10 cifar-10-python.tar.gz\n"
         "  python -m bench data import cifar10 images/      # with train/<class>/* and test/<class>/*",
     )
@@ -157,23 +214,45 @@ def _add_data(commands) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        options = _parser().parse_args(arguments)
-        return _dispatch(options)
-    except BenchError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted: what was finished is stored; run the same command to go on\n")
-        return 3
+        return _told(words)
     except BrokenPipeError:
         sys.stderr.close()
         return 0
 
 
-def _dispatch(options: argparse.Namespace) -> int:
+def _told(words: list[str]) -> int:
+    """Run one command and write what it answers, as a document where that is asked for; return its exit code.
+
+    What a command prints as it goes on then goes to standard error.
+    """
+    wanted = "--json" in words  # to be asked of the parser, unless the words are none that it understands
+    try:
+        options = _parser().parse_args(words)
+        wanted = options.json
+        with contextlib.redirect_stdout(sys.stderr) if wanted else contextlib.nullcontext():
+            answer = _dispatch(options)
+    except BenchError as error:
+        sys.stderr.write(f"error: {error}\n")
+        answer = Answer(error.exit_code, {"error": str(error)})
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{INTERRUPTED}\n")
+        answer = Answer(3, {"error": INTERRUPTED})
+    sys.stdout.write(document(_asked(words), answer) if wanted else answer.text)
+    sys.stdout.flush()
+    return answer.exit_code
+
+
+def _asked(words: Sequence[str]) -> str | None:
+    """Return the command that was asked for, as its document names it: 'run', 'data status'; None without any."""
+    named = [word for word in words if not word.startswith("-")]
+    return " ".join(named[: 2 if named[:1] == ["data"] else 1]) or None
+
+
+def _dispatch(options: argparse.Namespace) -> Answer:
     command: str = options.command
-    if command in ("run", "validate") and not options.suite:
+    if command in ("run", "validate", "compare") and not options.suite:
         raise UsageError("name a suite file, such as suites/imbalance.yaml")
     if command == "run":
         from bench.commands import run_command
@@ -183,34 +262,48 @@ def _dispatch(options: argparse.Namespace) -> int:
         from bench.commands import report_command
 
         return report_command(options)
+    if command in ("compare", "new"):
+        from bench import versus
+
+        return versus.compare_command(options) if command == "compare" else versus.new_command(options.what)
     if command == "data":
         from rich.console import Console
 
         from bench import importing
 
-        console = Console()
-        done = [importing.import_data(options.name, options.path, console)] if options.action == "import" else None
-        for line in done or importing.status_lines():
-            console.print(line, soft_wrap=True, markup=False, highlight=False)
-        return 0
+        if options.action == "import":
+            return importing.import_data(options.name, options.path, Console())
+        return importing.status()
     from bench import describing
 
     if command == "list":
-        sys.stdout.write(describing.listing(options.what))
-    elif command == "describe":
-        sys.stdout.write(describing.description(options.name))
-    elif command == "validate":
-        from bench.plan import make_plan
-        from bench.suite import load_suite
+        return describing.listing(options.what)
+    if command == "describe":
+        return describing.description(options.name)
+    if command == "validate":
+        return _validate(options.suite)
+    import json
 
-        suite = load_suite(options.suite)
-        plan = make_plan(suite)
-        trials = sum(len(training.trials) for training in plan.trainings)
-        sys.stdout.write(f"{options.suite} is valid: {len(plan.cells)} cells on {trials} trainings\n")
-    else:
-        import json
+    from bench.suite import schema
 
-        from bench.suite import schema
+    return Answer(0, {"schema": schema()}, json.dumps(schema(), indent=2) + "\n")
 
-        sys.stdout.write(json.dumps(schema(), indent=2) + "\n")
-    return 0
+
+def _validate(name: str) -> Answer:
+    """Return that a suite is valid, and its size. Raises UsageError, with its place, for what is wrong."""
+    from bench.plan import make_plan
+    from bench.suite import load_suite
+
+    plan = make_plan(load_suite(name))
+    trials = sum(len(training.trials) for training in plan.trainings)
+    data = {"suite": plan.suite.name, "question": plan.suite.question, "cells": len(plan.cells), "trainings": trials}
+    text = f"{name} is valid: {len(plan.cells)} cells on {trials} trainings\n"
+    return Answer(
+        0,
+        {
+            **data,
+            "datasets": [one.label for one in plan.suite.datasets],
+            "techniques": [one.label for one in plan.suite.techniques],
+        },
+        text,
+    )

@@ -1,14 +1,20 @@
-"""``list`` and ``describe``: what can be named in a suite, as text. Light: no torch, pandas, scikit-learn or scipy."""
+"""``list`` and ``describe``: what can be named in a suite, as text and as data.
+
+Light: no torch, pandas, scikit-learn or scipy.
+"""
 
 import dataclasses
 import textwrap
 from collections.abc import Iterable
+from typing import Any
 
 from bench.catalogue import TECHNIQUES
 from bench.datasets import DATASETS
 from bench.datasets.base import Dataset
 from bench.errors import UsageError, unknown
+from bench.keys import canonical
 from bench.metrics import METRICS, Metric
+from bench.output import Answer
 from bench.recipe import Technique
 from bench.stages.base import Stage
 
@@ -16,8 +22,8 @@ WIDTH = 100
 SECTIONS = ("techniques", "datasets", "metrics")
 
 
-def listing(what: str | None) -> str:
-    """Return names with one line each; all sections where ``what`` is None."""
+def listing(what: str | None) -> Answer:
+    """Return names with what each is; all sections where ``what`` is None. Raises UsageError for an unknown section."""
     if what is not None and what not in SECTIONS:
         raise UsageError(unknown("section", what, SECTIONS))
     rows = {
@@ -25,8 +31,14 @@ def listing(what: str | None) -> str:
         "datasets": [(name, f"{kind.summary} [{kind.source}]") for name, kind in DATASETS.items()],
         "metrics": [(m.name, f"{m.summary}; {m.better} is better [{m.source}]") for m in METRICS.values()],
     }
+    data = {
+        "techniques": [_technique_data(one) for one in TECHNIQUES.values()],
+        "datasets": [_dataset_data(name, kind) for name, kind in DATASETS.items()],
+        "metrics": [_metric_data(one) for one in METRICS.values()],
+    }
     chosen = SECTIONS if what is None else (what,)
-    return "\n".join(f"{section}\n{_table(rows[section])}" for section in chosen)
+    text = "\n".join(f"{section}\n{_table(rows[section])}" for section in chosen)
+    return Answer(0, {section: data[section] for section in chosen}, text)
 
 
 def _table(rows: Iterable[tuple[str, str]]) -> str:
@@ -41,14 +53,17 @@ def _table(rows: Iterable[tuple[str, str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def description(name: str) -> str:
+def description(name: str) -> Answer:
     """Return what a technique, dataset or metric is. Raises UsageError for an unknown name."""
     if name in TECHNIQUES:
-        return _technique(TECHNIQUES[name])
+        one = TECHNIQUES[name]
+        return Answer(0, {"kind": "technique", "technique": _technique_data(one)}, _technique(one))
     if name in DATASETS:
-        return _dataset(name, DATASETS[name])
+        return Answer(
+            0, {"kind": "dataset", "dataset": _dataset_data(name, DATASETS[name])}, _dataset(name, DATASETS[name])
+        )
     if name in METRICS:
-        return _metric(METRICS[name])
+        return Answer(0, {"kind": "metric", "metric": _metric_data(METRICS[name])}, _metric(METRICS[name]))
     raise UsageError(unknown("technique, dataset or metric", name, [*TECHNIQUES, *DATASETS, *METRICS]))
 
 
@@ -87,3 +102,36 @@ def shown(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(shown(item) for item in value)
     return str(value)
+
+
+def _technique_data(one: Technique) -> dict[str, Any]:
+    """Return all that the catalogue says of a technique; a stage is its kind, revision and parameters."""
+    told = {name: canonical(getattr(one, name)) for name in ("change", "per_kind", "grid", "neutral")}
+    return {
+        "name": one.name,
+        "family": one.family,
+        "claim": one.claim,
+        "source": one.source,
+        "tasks": one.tasks,
+        "data_kinds": tuple(one.per_kind) or one.kinds,
+        **told,
+        "why_not": one.why_not,
+    }
+
+
+def _dataset_data(name: str, dataset: type[Dataset]) -> dict[str, Any]:
+    """Return what a dataset is, and the parameters that a suite can set."""
+    parameters = [
+        {"name": field.name, "required": True, "default": None}
+        if field.default is dataclasses.MISSING
+        else {"name": field.name, "required": False, "default": canonical(field.default)}
+        for field in dataclasses.fields(dataset)
+    ]
+    told = {key: getattr(dataset, key) for key in ("summary", "source", "repeats")}
+    return {"name": name, **told, "data_kind": dataset.kind, "parameters": parameters}
+
+
+def _metric_data(one: Metric) -> dict[str, Any]:
+    """Return what a metric is; ``needs``: what a dataset must have for it to mean something."""
+    told = {key: getattr(one, key) for key in ("name", "title", "summary", "source", "task", "better")}
+    return {**told, "made_of": one.kind, "needs": sorted(one.needs)}

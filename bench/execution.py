@@ -155,17 +155,22 @@ def _settings() -> Iterator[None]:
         yield
 
 
-def _remote_job(job: Job) -> Part:
-    """Run a job on a Dask worker, saying when it starts so that a hung one can be told from a waiting one."""
+def _remote_job(pickled: bytes) -> Part:
+    """Run a job on a Dask worker, saying when it starts so that a hung one can be told from a waiting one.
+
+    It comes pickled by cloudpickle, which takes the classes of a user's own file along; pickle would only name them.
+    """
+    import cloudpickle
     from distributed import get_worker
 
-    worker = get_worker()
+    worker, job = get_worker(), cloudpickle.loads(pickled)
     worker.log_event(_TOPIC, {"part": job.part, "worker": worker.address})
     return run_job(job)
 
 
 def _on(cluster: Any, jobs: Sequence[Job]) -> Iterator[tuple[Job, Part]]:
     """Keep every worker of a cluster supplied with jobs, and yield their parts as they finish."""
+    import cloudpickle
     from distributed import Client
 
     with Client(cluster, timeout=CONNECT_SECONDS, set_as_default=False) as client:
@@ -179,8 +184,9 @@ def _on(cluster: Any, jobs: Sequence[Job]) -> Iterator[tuple[Job, Part]]:
                 while waiting and (place := _free_worker(client, running)) is not None:
                     job = waiting.pop()
                     # Dask may put two jobs of unknown length on one worker while another idles, so a place is named.
+                    pickled = cloudpickle.dumps(job)
                     future = client.submit(
-                        _remote_job, job, key=job.part, pure=False, workers=[place], allow_other_workers=True
+                        _remote_job, pickled, key=job.part, pure=False, workers=[place], allow_other_workers=True
                     )
                     future.add_done_callback(finished.put)
                     running[job.part] = _Running(job, future, place)

@@ -33,7 +33,8 @@ def canonical(value: Any) -> Any:
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         described = {f.name: canonical(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        head = {name: getattr(value, name) for name in ("kind", "revision") if hasattr(type(value), name)}
+        named = {name: getattr(type(value), name, None) for name in ("kind", "revision", "code")}
+        head = {name: held for name, held in named.items() if held is not None}
         return head | described
     if isinstance(value, Mapping):
         return {str(name): canonical(item) for name, item in value.items()}
@@ -91,3 +92,22 @@ class Streams:
     def torch(self, purpose: str) -> "torch.Generator":
         """Return the trial's torch generator for one purpose."""
         return torch_stream(purpose, self.seed, self.dataset, self.repeat, self.fold, self.replica)
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Return the dotted fields in which two descriptions differ, as 'recipe.loss.gamma: 2.0 -> 5.0'."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        found = []
+        for name in sorted({*old, *new}):
+            below = f"{path}.{name}" if path else name
+            found += differences(old.get(name), new.get(name), below)
+        return found
+    return [] if old == new else [f"{path}: {_shown(old)} -> {_shown(new)}"]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return str(value.get("kind", "..."))
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_shown, value)) + "]"
+    return "none" if value is None else str(value)

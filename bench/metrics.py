@@ -22,6 +22,7 @@ class Metric:
 
     kind   what it is made of: counts, row means, a ranking of rows, bins, or errors
     needs  what a dataset must have beside the task: 'two classes', 'days', 'ordered classes' (common to rare)
+    revision  raised when its values change their meaning: scores of different revisions are never compared
     """
 
     name: str
@@ -32,6 +33,7 @@ class Metric:
     summary: str
     source: str
     needs: frozenset[str] = frozenset()
+    revision: int = 1
 
     def fits(self, task: str, offers: Collection[str]) -> bool:
         """Return whether it means something on a dataset of this task that offers this."""
@@ -147,6 +149,11 @@ METRICS: dict[str, Metric] = {
         _metric("r2", "R2", "error", "share of the variance explained", "sklearn.metrics.r2_score"),
     )
 }
+
+
+def revisions() -> str:
+    """Return the revisions above 1 of all metrics, as 'macro_f1 2, mcc 3': what stored scores were made by."""
+    return ", ".join(f"{one.name} {one.revision}" for one in METRICS.values() if one.revision != 1)
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,11 @@ from typing import Any
 
 from bench.datasets.base import Dataset
 from bench.errors import UsageError, unknown
-from bench.keys import Place, canonical, digest
+from bench.keys import Place, canonical, differences, digest
 from bench.recipe import Recipe
 from bench.splits import folds_of_repeat
 from bench.stages.decisions import Rule
-from bench.store import Store, differences
+from bench.store import Store
 from bench.suite import AGAIN, BASELINE, Suite, SuiteDataset
 
 TRAINER_REVISION = 1  # raised when the training loop, the splits or the random streams change their meaning
@@ -244,6 +244,11 @@ def filter_plan(plan: Plan, text: str) -> Plan:
         names = {name: dict.fromkeys(getattr(cell, name) for cell in plan.cells) for name in wanted}
         there = "; ".join(f"{name}s here: {', '.join(values)}" for name, values in names.items())
         raise UsageError(f"--filter '{text}' matches no cell; {there}")
+    return restrict(plan, cells)
+
+
+def restrict(plan: Plan, cells: Sequence[Cell]) -> Plan:
+    """Return the part of a plan that some of its cells need."""
     used = {(cell.training, cell.rule) for cell in cells}
     keys = {key for cell in cells for key in cell.keys}
     trainings = tuple(
@@ -255,7 +260,7 @@ def filter_plan(plan: Plan, text: str) -> Plan:
         for training in plan.trainings
         if any(training.digest == name for name, _ in used)
     )
-    return Plan(plan.suite, cells, trainings)
+    return Plan(plan.suite, tuple(cells), trainings)
 
 
 def _fits(label: str, pattern: str) -> bool:

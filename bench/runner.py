@@ -3,6 +3,8 @@
 Nothing is printed here; ``Observer`` is told what happens.
 """
 
+import dataclasses
+import uuid
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -11,14 +13,16 @@ import numpy as np
 
 from bench.execution import Execute
 from bench.keys import Place, digest
-from bench.plan import Plan, Stored, look_up, make_plan, unwell
+from bench.plan import Plan, Stored, Training, look_up, make_plan, unwell
 from bench.process import source_state
 from bench.scoring import PARTS, Outcome, Scored, score_rules
 from bench.stages.decisions import Rule
 from bench.store import Store
+from bench.suite import BASELINE
 from bench.work import Job, Part
 
 STACK = 20  # trials that train side by side: from 8 on, more bring next to nothing
+PROBED, FEWEST_PROBED = 10, 20  # a probe takes this part of a training's steps, but at least so many
 
 
 class Observer(Protocol):
@@ -48,7 +52,7 @@ def missing_jobs(plan: Plan, settled: Collection[str], first: int, limit: float 
 
     first: the number of the first part.
     """
-    provenance = source_state()
+    provenance = source_state() | {"run": uuid.uuid4().hex[:12]}
     jobs: list[Job] = []
     for training in plan.trainings:
         identity = digest(training.description["dataset"])
@@ -75,6 +79,44 @@ def missing_jobs(plan: Plan, settled: Collection[str], first: int, limit: float 
     return jobs
 
 
+def with_probes(plan: Plan, jobs: Sequence[Job]) -> list[Job]:
+    """Return the jobs with short timings of the baseline among them, where this run does not train it anyway.
+
+    Costs are ratios to the baseline's on the same machine in a stack of the same size. Two probes per dataset and stack
+    size, before the first of its jobs and after the last, so that a machine that slows down does so for both.
+    """
+    before: dict[int, list[Job]] = {}
+    after: dict[int, list[Job]] = {}
+    for training in _baselines(plan):
+        own = [at for at, job in enumerate(jobs) if job.dataset_label == training.dataset_label]
+        timed = {len(jobs[at].places) for at in own if jobs[at].training == training.digest}
+        for size in sorted({len(jobs[at].places) for at in own} - timed):
+            like = [at for at in own if len(jobs[at].places) == size]
+            for at, where, name in ((like[0], before, "before"), (like[-1], after, "after")):
+                where.setdefault(at, []).append(_probe_job(training, jobs[at], name))
+    return [one for at, job in enumerate(jobs) for one in (*before.get(at, ()), job, *after.get(at, ()))]
+
+
+def _baselines(plan: Plan) -> list[Training]:
+    """Return the training of each dataset's baseline, also where a filter has left it out."""
+    whole = make_plan(plan.suite)
+    digests = {cell.training for cell in whole.cells if cell.technique == BASELINE}
+    return [training for training in whole.trainings if training.digest in digests]
+
+
+def _probe_job(training: Training, like: Job, name: str) -> Job:
+    """Return a short training of the baseline in a stack of the size of another job's."""
+    return dataclasses.replace(
+        like,
+        part=f"{like.part}-probe-{name}",
+        training=training.digest,
+        recipe=training.recipe,
+        places=training.trials[: len(like.places)],
+        rules=(),
+        probe=min(training.recipe.steps, max(FEWEST_PROBED, training.recipe.steps // PROBED)),
+    )
+
+
 def _even(places: list[Place], most: int) -> Iterator[list[Place]]:
     """Cut places into runs of nearly equal length, each at most ``most``."""
     count = -(-len(places) // most)
@@ -89,19 +131,26 @@ def run(
     observer: Observer,
     retry: bool = False,
     limit: float | None = None,
+    keep_plan: bool = False,
 ) -> Outcomes:
-    """Score what stored logits allow, train what is missing, store each part as it comes."""
+    """Score what stored logits allow, train what is missing, store each part as it comes.
+
+    keep_plan: leave what the folder says of the last run's plan, and so what a report is of, as it is.
+    """
     store.writable()
     for training in plan.trainings:
         store.remember(training.digest, training.description, training.dataset_label, training.technique_label)
-    store.write_plan(make_plan(plan.suite).as_dict())  # all of it: a filter must not drop the others from the report
+    if not keep_plan:
+        # all of it: a filter must not drop the others from the report
+        store.write_plan(make_plan(plan.suite).as_dict())
     held = look_up(plan, store, retry)
     outcomes = Outcomes(rescored=rescore(plan, store, held))
     settled = held.statuses.keys() - held.lost
-    jobs = missing_jobs(plan, settled, store.next_part(), limit)
+    jobs = with_probes(plan, missing_jobs(plan, settled, store.next_part(), limit))
     observer.started(jobs)
     if jobs:
         for job, part in execute(jobs):
+            store.write_probes(job.part, part.probes)
             store.write(job.part, part.runs, part.scores, part.labels, part.logits, part.truths)
             for row in part.runs:
                 outcomes.statuses[row["status"]] = outcomes.statuses.get(row["status"], 0) + 1

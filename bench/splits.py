@@ -4,6 +4,7 @@ A dataset with its own test rows: the k-th fold of the development rows is the v
 k-th fold is the test fold, and validation rows are carved from the rest. A repeat reshuffles the folds.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,6 +26,16 @@ class Split:
     train: "np.ndarray"
     validation: "np.ndarray"
     test: "np.ndarray | None"
+
+    def digest(self) -> str:
+        """Return a name for exactly these rows in these roles, so that stored trials can be held against each other."""
+        import numpy as np
+
+        hashed = hashlib.sha256()
+        for rows in (self.train, self.validation, self.test):
+            hashed.update(b"none" if rows is None else np.ascontiguousarray(rows, dtype=np.int64).data)
+            hashed.update(b"|")
+        return hashed.hexdigest()[:32]
 
 
 def split(dataset: Dataset, data: Data, folds: int, seed: int, repeat: int, fold: int) -> Split:

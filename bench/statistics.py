@@ -1,7 +1,7 @@
 """Paired differences -> intervals, verdicts, ranks. Arrays in, frozen values out; numpy and scipy alone.
 
-Differences are technique minus baseline, cell by cell on shared splits and seeds. R repeats, m folds per repeat,
-N test rows, C classes. Folds and seeds are not independent samples, so the interval follows from how the data
+Differences are technique minus baseline, cell by cell on shared splits and seeds. R repeats, m folds per repeat.
+Folds and seeds are not independent samples, so the interval follows from how the data
 repeat: see docs/protocol.md for the false-positive rates of each.
 """
 
@@ -11,13 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
-
-from bench.metrics import from_confusion
+from scipy import special, stats
 
 FEWEST_REPEATS = 5  # for a verdict on a fixed test set; fewer tell too little of the trials' spread
-DRAWS = 500  # bootstrap draws of the test rows
-_BLOCK = 50  # draws at a time, so that memory stays small
 POWER = 0.8
 ALPHA = 0.05
 
@@ -50,7 +46,7 @@ class Interval:
         if self.identical:
             return 0.0 if (bound < 0) == (side == "above") and bound != 0 else 1.0
         t = (self.estimate - bound) / self.standard_error
-        return float(stats.t.sf(t if side == "above" else -t, self.degrees_of_freedom))
+        return float(special.stdtr(self.degrees_of_freedom, -t if side == "above" else t))
 
 
 def _interval(estimate: float, error: float, freedom: float, identical: bool, method: str) -> Interval:
@@ -63,8 +59,8 @@ def _interval(estimate: float, error: float, freedom: float, identical: bool, me
     if error == 0:  # the same difference every time; at zero, folds that differ cancel within each repeat
         p = 0.0 if estimate else 1.0
         return Interval(estimate, 0.0, freedom, estimate, estimate, estimate, estimate, p, False, method)
-    wide, narrow = (stats.t.ppf(level, freedom) * error for level in (0.975, 0.95))
-    p = 2 * stats.t.sf(abs(estimate) / error, freedom)
+    wide, narrow = (special.stdtrit(freedom, level) * error for level in (0.975, 0.95))
+    p = 2 * special.stdtr(freedom, -abs(estimate) / error)
     return Interval(
         estimate,
         error,
@@ -100,7 +96,7 @@ def independent_repeats(differences: np.ndarray) -> Interval:
 
 
 def fixed_test_set(differences: np.ndarray, row_error: float, test_rows: int) -> Interval:
-    """Two sources of noise added up: trials (over repeats) and test rows (``row_standard_error``).
+    """Two sources of noise added up: trials (over repeats) and test rows (``bootstrap.row_standard_error``).
 
     SE^2 = s_r^2 / R + SE_x^2, t with Satterthwaite's degrees of freedom (R - 1 and test rows - 1).
     """
@@ -112,41 +108,6 @@ def fixed_test_set(differences: np.ndarray, row_error: float, test_rows: int) ->
     freedom = total**2 / (trial**2 / (repeats - 1) + rows**2 / (test_rows - 1)) if total > 0 else repeats - 1
     identical = not differences.any() and row_error == 0
     return _interval(float(means.mean()), float(np.sqrt(total)), float(freedom), identical, "trials and test rows")
-
-
-def drawn_scores(truth: np.ndarray, predicted: np.ndarray, metric: str, classes: int, seed: int = 0) -> np.ndarray:
-    """Return the score over 500 bootstrap draws of the test rows, averaged over trials held fixed: float [draws].
-
-    truth int64 [N]; predicted labels [trials, N]; metric: one made of counts. The draws follow from the seed alone,
-    so that techniques meet the same rows. A matrix product of row counts [draws, N] with one-hot cells [N, C*C] for
-    each trial in turn, so that memory does not grow with trials.
-    """
-    rows = len(truth)
-    counts = _row_counts(rows, seed)
-    total = np.zeros(DRAWS)
-    for labels in predicted:
-        hot = np.zeros((rows, classes * classes), dtype=np.float32)
-        hot[np.arange(rows), truth * classes + labels] = 1.0
-        matrices = (counts @ hot).reshape(DRAWS, classes, classes)
-        total += from_confusion(np.rint(matrices).astype(np.int64))[metric]
-    return total / len(predicted)
-
-
-@functools.lru_cache(maxsize=2)
-def _row_counts(rows: int, seed: int) -> np.ndarray:
-    """Return how often each row is in each bootstrap draw, float32 [draws, rows]: the same for all techniques."""
-    rng = np.random.default_rng(seed)
-    counts = np.empty((DRAWS, rows), dtype=np.float32)
-    for start in range(0, DRAWS, _BLOCK):
-        block = counts[start : start + _BLOCK]
-        block[:] = rng.multinomial(rows, np.full(rows, 1 / rows), len(block))
-    counts.flags.writeable = False
-    return counts
-
-
-def row_standard_error(technique: np.ndarray, baseline: np.ndarray) -> float:
-    """Return the standard error over test rows of a difference, from the two techniques' ``drawn_scores``."""
-    return float((technique - baseline).std(ddof=1))
 
 
 def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -161,8 +122,12 @@ def holm(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def false_discovery(p_values: np.ndarray) -> np.ndarray:
-    """Return Benjamini-Hochberg adjusted p-values (scipy's)."""
-    return stats.false_discovery_control(p_values)
+    """Return Benjamini-Hochberg adjusted p-values in the shape given; NaNs stay NaN and do not count (scipy's)."""
+    adjusted = np.full(p_values.shape, np.nan)
+    tested = ~np.isnan(p_values)
+    if tested.any():
+        adjusted[tested] = stats.false_discovery_control(p_values[tested])
+    return adjusted
 
 
 @functools.lru_cache(maxsize=4096)
@@ -186,6 +151,61 @@ def detectable_in_standard_errors(freedom: float, family: int, power: float = PO
 def smallest_detectable(repeats: int, family: int, power: float = POWER) -> float:
     """Return the smallest detectable effect in standard deviations of the repeat means' differences."""
     return detectable_in_standard_errors(repeats - 1, family, power) / np.sqrt(repeats)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What makes a technique's difference to the baseline vary, apart from how many repeats and folds there are.
+
+    repeat: standard deviation over repeats of what the folds of a repeat share; fold: over the folds of one repeat;
+    rows: standard error over the rows of a fixed test set, which no number of repeats makes smaller.
+    """
+
+    repeat: float
+    fold: float
+    rows: float = 0.0
+
+
+def spread_of(differences: Sequence[np.ndarray], rows: float = 0.0) -> Spread:
+    """Return the spread of the differences of some repeats, each [folds]; NaN below two repeats.
+
+    Where no repeat has two folds, all is laid to the repeats, so that more folds promise nothing.
+    """
+    means = np.array([one.mean() for one in differences])
+    over = means.var(ddof=1) if len(means) > 1 else np.nan
+    freedom = sum(len(one) - 1 for one in differences)
+    within = sum(float(np.square(one - one.mean()).sum()) for one in differences) / freedom if freedom else 0.0
+    shared = over - within * np.mean([1 / len(one) for one in differences])
+    return Spread(float(np.sqrt(np.maximum(shared, 0.0))), float(np.sqrt(within)), rows)
+
+
+def predicted_detectable(
+    spread: Spread,
+    method: Literal["independent", "test set", "folds"],
+    repeats: int,
+    folds: int,
+    family: int,
+    ratio: float = np.nan,
+    test_rows: int = 0,
+) -> float:
+    """Return the effect that so many repeats of so many folds will find with 80 % power, in the metric's unit.
+
+    family: comparisons that the p-values will be adjusted over; ratio: rows tested over rows trained on, where folds
+    are the test sets; test_rows: of a fixed test set. NaN where that is too few for a standard error.
+    """
+    if method == "folds":
+        n = repeats * folds
+        error, freedom = np.hypot(spread.repeat, spread.fold) * np.sqrt(1 / n + ratio), n - 1.0
+    else:
+        freedom = repeats - 1.0
+        trial = (spread.repeat**2 + spread.fold**2 / folds) / repeats
+        rows = spread.rows**2 if method == "test set" else 0.0
+        error = np.sqrt(trial + rows)
+        if rows and freedom:
+            freedom = error**4 / (trial**2 / freedom + rows**2 / (test_rows - 1))
+    if freedom <= 0 or not np.isfinite(error):
+        return np.nan
+    return float(error * detectable_in_standard_errors(float(freedom), family))
 
 
 @dataclass(frozen=True)
@@ -246,6 +266,7 @@ class Ranks:
     """Per technique: 1 + the number significantly better, P(rank = 1), and the 90 % interval of its rank.
 
     places [techniques, techniques]: the share of draws in which row takes place 1 + column.
+    better [techniques, techniques]: whether row is significantly better than column.
     """
 
     rank: np.ndarray
@@ -253,6 +274,7 @@ class Ranks:
     low: np.ndarray
     high: np.ndarray
     places: np.ndarray
+    better: np.ndarray
 
 
 def ranks(scores: np.ndarray, better: np.ndarray, seed: int = 0, draws: int = 2000) -> Ranks:
@@ -270,4 +292,4 @@ def ranks(scores: np.ndarray, better: np.ndarray, seed: int = 0, draws: int = 20
     first = (winners / winners.sum(axis=0)).mean(axis=1)
     low, high = np.quantile(place, (0.05, 0.95), axis=1, method="nearest") if count else (np.empty(0), np.empty(0))
     places = np.array([np.bincount(line, minlength=count) for line in place.astype(int) - 1]) / draws
-    return Ranks(1 + better.sum(axis=0), first, low.astype(int), high.astype(int), places.reshape(count, count))
+    return Ranks(1 + better.sum(axis=0), first, low.astype(int), high.astype(int), places.reshape(count, count), better)

@@ -119,7 +119,7 @@ class Running:
         self._work = {job.part: _work(job) for job in jobs}
         self._total = sum(self._work.values())
         self._last_line = time.monotonic()
-        self._bar.update(self._task, total=sum(len(job.places) for job in jobs))
+        self._bar.update(self._task, total=sum(len(job.places) for job in jobs if not job.probe))
         self._show()
 
     def stored(self, job: Job, part: Part) -> None:
@@ -180,7 +180,7 @@ class Running:
 
 def _work(job: Job) -> float:
     """Return a job's size for the estimate of remaining time: examples, weighted by what its network costs."""
-    return len(job.places) * job.recipe.steps * job.recipe.batch_size * job.recipe.network.weight
+    return len(job.places) * (job.probe or job.recipe.steps) * job.recipe.batch_size * job.recipe.network.weight
 
 
 def _spent(part: Part) -> float:

@@ -6,7 +6,7 @@ A worker keeps nothing but a cache of worlds. It is given everything by the job 
 import hashlib
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class Job:
     part      names the parts it is stored under
     identity  digest of the dataset's identity where the plan was made: a worker with other data must not train
     limit     in seconds
+    probe     where above 0: train for so many steps, time it and record nothing else
     Labels are hints for people, not identity.
     """
 
@@ -48,6 +49,7 @@ class Job:
     rules: tuple[tuple[str, Rule], ...]
     provenance: dict[str, Any]
     limit: float | None = None
+    probe: int = 0
 
 
 @dataclass
@@ -59,6 +61,7 @@ class Part:
     labels: list[dict[str, Any]]
     logits: list[dict[str, Any]]
     truths: dict[str, dict[str, np.ndarray | None]]
+    probes: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
     def empty(cls) -> "Part":
@@ -80,7 +83,7 @@ def run_job(job: Job) -> Part:
     if reason := _other_data(job):
         return lost_job(job, "killed", reason)
     try:
-        return _run_stacks(job)
+        return _probe(job) if job.probe else _run_stacks(job)
     finally:
         release_memory()
 
@@ -109,9 +112,29 @@ def _run_stacks(job: Job) -> Part:
     return part
 
 
-def lost_job(job: Job, status: str, reason: str) -> Part:
-    """Return the records of a job whose worker died or hung."""
+def _probe(job: Job) -> Part:
+    """Train a stack for a few steps and return what that cost.
+
+    Nothing where it does not work: what fails is recorded where it is trained in earnest.
+    """
+    deadline = None if job.limit is None else time.monotonic() + job.limit
     part = Part.empty()
+    try:
+        ready = [_make_ready(job, place) for place in job.places]
+        outputs = _outputs(job.dataset, ready[0].data)
+        fit = training.fit(job.recipe, [one.prepared for one in ready], outputs, job.probe, deadline)
+    except (training.OutOfTimeError, *FAILURES):
+        return part
+    cost = {"steps": job.probe, "stack": len(ready), "cpu_seconds": fit.seconds, "machine": machine()["machine"]}
+    part.probes.append({"training": job.training, "run": job.provenance["run"], **cost})
+    return part
+
+
+def lost_job(job: Job, status: str, reason: str) -> Part:
+    """Return the records of a job whose worker died or hung; of a probe nothing is recorded then."""
+    part = Part.empty()
+    if job.probe:
+        return part
     part.runs = [_record(job, place, status=status, reason=reason) for place in job.places]
     return part
 
@@ -297,8 +320,8 @@ MEASURED: dict[str, type] = {
     "no_op": bool, "steps": int, "stop_step": int, "examples": int, "flops": float, "cpu_seconds": float,
     "resample_seconds": float, "prepare_seconds": float, "evaluate_seconds": float, "score_seconds": float,
     "stack": int, "rows_train": int, "rows_own": int, "rows_validation": int, "rows_test": int, "truth": str,
-    "fingerprint": str, "seen_prior": list, "validation_prior": list, "target_prior": list, "curve_step": list,
-    "curve_train": list, "curve_validation": list,
+    "fingerprint": str, "split": str, "seen_prior": list, "validation_prior": list, "target_prior": list,
+    "curve_step": list, "curve_train": list, "curve_validation": list,
 }  # fmt: skip
 
 
@@ -327,6 +350,7 @@ def _measured(job: Job, one: "_Ready", fit: training.Fit, index: int, stack: int
         "rows_own": len(prepared.own_targets),
         "rows_validation": len(prepared.validation_targets),
         "fingerprint": _fingerprint(job.dataset, job.seed, one.place.repeat),
+        "split": one.split.digest(),
         "seen_prior": _listed(prepared.logits_prior),
         "validation_prior": _listed(prepared.validation_prior),
         "target_prior": _listed(prepared.target_prior),

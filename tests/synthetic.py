@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.keys import digest
 from bench.metrics import METRICS, confusion, from_confusion
+from bench.plan import trial_key
 from bench.store import Store
 
 CLASSES = ("upper", "lower", "middle", "rare")
@@ -51,7 +52,7 @@ class World:
         return digest({"dataset": dataset, "technique": shared})
 
     def key(self, dataset: str, technique: str, repeat: int, fold: int) -> str:
-        return digest({"training": self.training(dataset, technique), "repeat": repeat, "fold": fold})
+        return trial_key(self.training(dataset, technique), repeat, fold)
 
     def rule(self, dataset: str, technique: str) -> str:
         return "" if dataset == "errors" else digest(technique if technique in self.same_training else "argmax")

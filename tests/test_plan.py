@@ -9,10 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.errors import UsageError
-from bench.keys import Place, digest
+from bench.keys import Place, differences, digest
 from bench.plan import Plan, compare, filter_plan, make_plan
 from bench.stages.decisions import TunedThreshold
-from bench.store import differences
 from bench.suite import load_suite
 
 NAMES = ["focal", "dropout", "smote", "logit-adjustment", "tuned-threshold", "class-weights", ["dropout", "focal"]]
@@ -65,6 +64,18 @@ def test_keys_differ_between_repeats_folds_datasets_and_seeds(tmp_path: Path) ->
     assert not set(found) & {one.key for t in plan(tmp_path, ["baseline"], seed=4).trainings for one in t.trials}
     more = keys(plan(tmp_path, ["baseline"], repeats=5, folds_per_repeat=3))["digits", "baseline"]
     assert more[:6] == keys(made)["digits", "baseline"], "more repeats keep the ones that are stored"
+
+
+def test_the_baseline_is_planned_once_more_under_the_same_training(tmp_path: Path) -> None:
+    made = plan(tmp_path, ["baseline", "focal", "tuned-threshold"])
+    for dataset in ("digits", "sine-events"):
+        base, again, *others = (cell for cell in made.cells if cell.dataset == dataset)
+        assert (base.technique, again.technique, base.replica, again.replica) == ("baseline", "A/A", 0, 1)
+        assert (again.training, again.rule, again.places) == (base.training, base.rule, base.places)
+        assert not set(again.keys) & set(base.keys)
+        assert not any(cell.replica for cell in others)
+    only = filter_plan(made, "technique=baseline")
+    assert {place.replica for training in only.trainings for place in training.trials} == {0}
 
 
 def test_what_does_not_apply_is_a_cell_with_its_reason(tmp_path: Path) -> None:
@@ -174,7 +185,7 @@ def test_the_plan_is_plain_data_with_all_that_a_report_needs(tmp_path: Path) -> 
     by_place = {(cell["dataset"], cell["technique"]): cell for cell in found["cells"]}
     assert by_place["sine", "both"] == {
         "dataset": "sine", "technique": "both", "training": None, "rule": None, "keys": [], "repeat_fold": [],
-        "not_applicable": "focal applies to classification, not to regression",
+        "not_applicable": "focal applies to classification, not to regression", "replica": 0,
     }  # fmt: skip
     assert by_place["sine", "baseline"]["rule"] == "", "a regression has no decision rule"
     assert by_place["digits", "both"]["rule"] == digest(TunedThreshold())
@@ -202,16 +213,16 @@ def test_a_cell_with_trials_of_its_present_training_is_not_stale(tmp_path: Path)
     old = plan(tmp_path, ["baseline"], datasets=[{"use": "digits", "recipe": {"steps": 9}}])
     made = plan(tmp_path, ["baseline"], datasets=["digits"])
     first, *others = made.cells[0].keys
-    (state,) = compare(made, {first: "ok"}, set(), remember(old) | remember(made))
+    state, again = compare(made, {first: "ok"}, set(), remember(old) | remember(made))
     assert (state.note, state.stored, state.missing_keys, state.stale) == ("missing", 1, tuple(others), 0)
     assert state.to_score == 1
-    (nothing,) = compare(made, {}, set(), remember(made))
-    assert nothing.note == "missing"
+    assert again.note.startswith("stale: recipe.steps: 9 -> ")
+    assert [state.note for state in compare(made, {}, set(), remember(made))] == ["missing", "missing"]
 
 
 def test_what_does_not_apply_is_neither_missing_nor_stored(tmp_path: Path) -> None:
     made = plan(tmp_path, ["baseline", "focal"], datasets=["sine"])
-    state = compare(made, {}, set(), {})[1]
+    state = compare(made, {}, set(), {})[2]
     assert state.note == "not applicable: focal applies to classification, not to regression"
     assert (state.planned, state.stored, state.missing, state.stale, state.to_score) == (0, 0, 0, 0, 0)
 
@@ -223,7 +234,10 @@ def test_what_does_not_apply_is_neither_missing_nor_stored(tmp_path: Path) -> No
         ("focal", "unknown field 'focal'"),
         ("technique=focal,", "unknown field ''"),
         ("technique=focal,technique=smote", "'technique' is given twice"),
-        ("technique=focl", "matches no cell; techniques here: baseline, focal, focal \\[loss.gamma=1, steps=5\\]$"),
+        (
+            "technique=focl",
+            "matches no cell; techniques here: baseline, A/A, focal, focal \\[loss.gamma=1, steps=5\\]$",
+        ),
         ("technique=focal,dataset=fraud", "matches no cell; techniques here: .*; datasets here: digits, sine-events"),
     ],
 )

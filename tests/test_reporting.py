@@ -20,7 +20,7 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from bench.errors import UsageError
-from bench.reporting import Analysis, analyse, tables, terminal_ranking, write_report
+from bench.reporting import Analysis, analyse, tables, terminal_ranking, words, write_report
 from bench.reporting.standing import DatasetAnalysis, Standing
 from bench.store import Store
 from tests.synthetic import World, wide, write
@@ -193,6 +193,33 @@ def test_cost_is_compared_on_the_same_machine_and_stack_size_only(tmp_path: Path
     assert tables.cost(_standing(dataset, "good")) == "1.00x FLOPs", "machines share no clock, but they share FLOPs"
 
 
+def test_cost_prefers_the_baseline_of_the_same_run_then_a_probe_of_it_in_that_run(tmp_path: Path) -> None:
+    world = replace(SMALL, effects={"baseline": 0.0, "good": 0.1}, datasets=("generator",), same_training=())
+    store = write(tmp_path, world)
+    runs = store.runs().to_dict("records")
+
+    def ratio(run: str, machine: str = "a processor") -> float:
+        rows = []
+        for row in runs:
+            good = row["technique"] == "good"
+            place = {"run": run, "machine": machine} if good else {"run": "first"}
+            rows.append({**row, "cpu_seconds": 6.0 if good else 2.0, "resample_seconds": 0.0, **place})
+        store.write("999999-again", rows, [], [], [], {})
+        (dataset,) = analyse(Store(tmp_path)).datasets
+        return _standing(dataset, "good").cost_ratio
+
+    assert ratio("first") == ratio("second") == pytest.approx(3.0)
+    steps = runs[0]["steps"]
+    probe = {"training": world.training("generator", "baseline"), "run": "second", "stack": 20, "steps": steps // 10}
+    store.write_probes("000000-a", [probe | {"machine": "a processor", "cpu_seconds": 0.3}])
+    store.write_probes("000000-b", [probe | {"machine": "a processor", "cpu_seconds": 0.5}])
+    store.write_probes("000000-c", [probe | {"machine": "another", "cpu_seconds": 1.2}])
+    assert ratio("first") == pytest.approx(3.0), "its own trials count where they are of the same run"
+    assert ratio("second") == pytest.approx(6 / (10 * 0.4)), "the machine was busier then"
+    assert ratio("second", "another") == pytest.approx(6 / 12), "a probe makes machines comparable"
+    assert np.isnan(ratio("third", "another"))
+
+
 def test_where_the_numbers_were_made_is_told_once_per_difference(tmp_path: Path) -> None:
     store = write(tmp_path, replace(SMALL, datasets=("generator",), same_training=()))
     made = {"good": ('{"torch": "2.15.0"}', "b" * 40, True), "none": ("{}", "", False)}
@@ -204,7 +231,7 @@ def test_where_the_numbers_were_made_is_told_once_per_difference(tmp_path: Path)
     (dataset,) = analyse(Store(tmp_path)).datasets
     assert dataset.versions == ("numpy 2.3.0", "torch 2.14.0", "torch 2.15.0")
     assert dataset.sources == ("a" * 12, "b" * 12 + " (changed)")
-    assert tables.protocol(dataset).endswith(f"Made with {', '.join(dataset.versions)}; {', '.join(dataset.sources)}.")
+    assert words.protocol(dataset).endswith(f"Made with {', '.join(dataset.versions)}; {', '.join(dataset.sources)}.")
 
 
 # ---- partial and empty results
@@ -291,12 +318,12 @@ def test_the_finding_names_what_stands_against_a_verdict(tmp_path: Path) -> None
         ),
     ):
         store = write(tmp_path / sentence[-9:], replace(world, statuses=statuses))
-        assert tables.summary(analyse(store).datasets[0])[0].startswith(sentence)
+        assert words.summary(analyse(store).datasets[0])[0].startswith(sentence)
     alone = write(tmp_path / "alone", replace(world, effects={"baseline": 0.0}))
-    assert tables.summary(analyse(alone).datasets[0])[0].startswith("No verdict: no technique beside the baseline")
+    assert words.summary(analyse(alone).datasets[0])[0].startswith("No verdict: no technique beside the baseline")
     same = replace(world, effects={"baseline": 0.0, "rule": 0.0}, same_training=("rule",))
     (dataset,) = analyse(write(tmp_path / "same", same)).datasets
-    assert tables.summary(dataset)[0].startswith("Nothing was shown to be better")
+    assert words.summary(dataset)[0].startswith("Nothing was shown to be better")
 
 
 def test_a_ranking_metric_on_a_fixed_test_set_has_no_interval(tmp_path: Path) -> None:
@@ -314,7 +341,7 @@ def test_a_ranking_metric_on_a_fixed_test_set_has_no_interval(tmp_path: Path) ->
     assert np.isfinite(good.difference.estimate)
     assert np.isnan(good.difference.low95)
     assert (good.word, good.rank, dataset.family) == ("not compared", None, 0)
-    assert tables.summary(dataset)[0] == ("No verdict: these repeats and rows give differences in ROC AUC no interval.")
+    assert words.summary(dataset)[0] == ("No verdict: these repeats and rows give differences in ROC AUC no interval.")
 
 
 # ---- what is written

@@ -18,9 +18,9 @@ import yaml
 from rich.console import Console
 
 from bench import execution, runner, terminal
-from bench.plan import Plan, make_plan, unwell
+from bench.plan import Plan, filter_plan, make_plan, unwell
 from bench.reporting import analyse
-from bench.runner import missing_jobs
+from bench.runner import missing_jobs, with_probes
 from bench.stages.decisions import LogitAdjustment
 from bench.store import Store
 from bench.suite import load_suite
@@ -36,7 +36,7 @@ class Listener:
         self.trials = 0
 
     def started(self, jobs) -> None:
-        self.planned = sum(len(job.places) for job in jobs)
+        self.planned = sum(len(job.places) for job in jobs if not job.probe)
 
     def stored(self, job, part) -> None:
         self.trials += len(part.runs)
@@ -75,7 +75,7 @@ def scores(store: Store) -> pd.DataFrame:
 
 def test_a_second_run_trains_nothing_and_what_is_added_is_all_that_trains(tmp_path: Path) -> None:
     folder = tmp_path / "results"
-    assert run(plan_of(tmp_path, ["baseline", "focal"]), Store(folder)) == 12
+    assert run(plan_of(tmp_path, ["baseline", "focal"]), Store(folder)) == 18
     first = scores(Store(folder))
     assert run(plan_of(tmp_path, ["baseline", "focal"]), Store(folder)) == 0
     assert run(plan_of(tmp_path, ["focal", "baseline"]), Store(folder)) == 0
@@ -105,19 +105,19 @@ def test_without_logits_a_new_rule_is_trained_for(tmp_path: Path) -> None:
         file.unlink()
     suite = str(write_suite(tmp_path, ["baseline", "tuned-threshold"]))
     dry = bench("run", suite, "--dry-run", "--results", str(tmp_path), cwd=tmp_path)
-    assert "0 stored, 6 to train" in dry.stdout
+    assert "0 stored, 12 to train" in dry.stdout
     assert "missing: logits to score a decision rule on are not stored here" in " ".join(dry.stdout.split())
-    assert run(plan_of(tmp_path, ["baseline", "tuned-threshold"]), Store(store.path)) == 6
+    assert run(plan_of(tmp_path, ["baseline", "tuned-threshold"]), Store(store.path)) == 12
     assert run(plan_of(tmp_path, ["baseline", "tuned-threshold"]), Store(store.path)) == 0
 
 
 def test_a_regression_whose_scores_are_gone_is_trained_again(tmp_path: Path) -> None:
     sine = {"use": "sine", "set": {"series": 9, "test_series": 5, "points": 60}, "recipe": {"steps": 5}}
     plan, store = plan_of(tmp_path, ["baseline"], datasets=[sine]), Store(tmp_path / "results")
-    assert run(plan, store) == 6
+    assert run(plan, store) == 12
     for file in (store.path / "scores").iterdir():
         file.unlink()
-    assert run(plan, Store(store.path)) == 6
+    assert run(plan, Store(store.path)) == 12
 
 
 def test_company_and_order_change_no_score(tmp_path: Path) -> None:
@@ -128,6 +128,45 @@ def test_company_and_order_change_no_score(tmp_path: Path) -> None:
     assert len(merged) == len(scores(alone))
     np.testing.assert_array_equal(merged["macro_f1"], merged["macro_f1 too"])
     np.testing.assert_array_equal(merged["log_loss"], merged["log_loss too"])
+
+
+def test_a_run_times_the_baseline_where_it_does_not_train_it(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, ["baseline", "focal", "tuned-threshold"])
+    jobs = missing_jobs(plan, set(), 0, None)
+    assert with_probes(plan, jobs) == jobs, "it trains the baseline in a stack of the same size"
+    only = filter_plan(plan, "technique=focal")
+    made = with_probes(only, missing_jobs(only, set(), 0, None))
+    assert [bool(job.probe) for job in made] == [True, False, True]
+    first, focal, last = made
+    (base,) = (training for training in plan.trainings if training.technique_label == "baseline")
+    assert (first.training, first.recipe) == (last.training, last.recipe) == (base.digest, base.recipe)
+    assert len(first.places) == len(focal.places)
+    assert len({job.part for job in made}) == 3
+    store = Store(tmp_path / "results")
+    assert run(only, store) == 6
+    probes = store.probes()
+    assert list(probes["training"]) == [base.digest] * 2
+    assert set(probes["run"]) == set(store.runs()["run"])
+    assert set(store.statuses()) == set(only.cells[0].keys), "a probe is no trial"
+
+
+def test_the_baseline_against_itself_has_the_same_rows_and_other_weights(tmp_path: Path) -> None:
+    plan, store = plan_of(tmp_path, ["baseline", "focal"]), Store(tmp_path / "results")
+    run(plan, store)
+    runs = store.runs().query("technique == 'baseline'").sort_values(["replica", "repeat", "fold"])
+    first, again = (runs[runs["replica"] == replica].reset_index(drop=True) for replica in (0, 1))
+    same = ["repeat", "fold", "fingerprint", "truth", "rows_train", "rows_validation", "steps", "training"]
+    pd.testing.assert_frame_equal(first[same], again[same])
+    assert all(
+        one != two for one, two in zip(map(list, first["curve_train"]), map(list, again["curve_train"]), strict=True)
+    )
+    (dataset,) = analyse(Store(store.path)).datasets
+    assert dataset.noise is not None
+    assert (dataset.noise.word, dataset.noise.done, dataset.noise.rank) == ("noise floor", 6, None)
+    assert dataset.noise.difference is not None
+    assert not dataset.noise.difference.identical
+    assert [one.technique for one in dataset.planned][-1] == "A/A"
+    assert {one.technique for one in dataset.standings} == {"baseline", "focal"}, "it is no technique"
 
 
 def test_a_local_cluster_gives_the_scores_of_this_process(tmp_path: Path) -> None:
@@ -179,7 +218,7 @@ def test_a_rule_that_cannot_be_fitted_concerns_no_other_cell_and_is_tried_again_
         patch.setattr(LogitAdjustment, "fit", Unwilling())
         if staged:
             run(plain, Store(folder))
-        assert run(plan, Store(folder)) == (0 if staged else 6)
+        assert run(plan, Store(folder)) == (0 if staged else 12)
         before = len(list(folder.rglob("*.parquet")))
         assert run(plan, Store(folder)) == 0
         assert len(list(folder.rglob("*.parquet"))) == before, "neither trained nor scored again"
@@ -205,7 +244,7 @@ def test_a_stack_past_its_limit_is_recorded_and_trained_again_next_time(tmp_path
     store = Store(tmp_path / "results")
     run(plan, store, limit=1e-9)
     assert set(store.statuses().values()) == {"timeout"}
-    assert run(plan, Store(store.path)) == 6
+    assert run(plan, Store(store.path)) == 12
     assert set(Store(store.path).statuses().values()) == {"ok"}
 
 
@@ -224,7 +263,7 @@ def test_regressions_run_from_end_to_end(tmp_path: Path) -> None:
     sine = {"use": "sine", "set": {"series": 9, "test_series": 5, "points": 60}, "recipe": {"steps": 40}}
     plan = plan_of(tmp_path, ["baseline", "last-value", "linear-autoregression", "focal"], datasets=[sine])
     store = Store(tmp_path / "results")
-    assert run(plan, store) == 18
+    assert run(plan, store) == 24
     test = store.scores().query("part == 'test'").merge(store.runs()[["key", "technique"]])
     means = test.groupby("technique")["rmse"].mean()
     assert means["linear-autoregression"] < means["last-value"]
@@ -250,12 +289,12 @@ def test_run_trains_ranks_and_reports_and_report_repeats_the_same_bytes(tmp_path
     suite = str(write_suite(tmp_path, ["baseline", "focal", "tuned-threshold"]))
     dry = bench("run", suite, "--dry-run", *places(tmp_path))
     assert dry.returncode == 0, dry.stderr
-    assert "12 to train" in dry.stdout
+    assert "18 to train" in dry.stdout
     assert "TTV TVT VTT" in dry.stdout
     assert not (tmp_path / "results").exists(), "a dry run writes nothing"
     done = bench("run", suite, "--workers", "0", *places(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert "trained: 12 ok" in done.stdout
+    assert "trained: 18 ok" in done.stdout
     page = tmp_path / "report" / "suite" / "index.html"
     assert str(page) in done.stdout
     before = {file.name: file.read_bytes() for file in page.parent.iterdir()}
@@ -263,7 +302,7 @@ def test_run_trains_ranks_and_reports_and_report_repeats_the_same_bytes(tmp_path
     assert again.returncode == 0, again.stderr
     assert {file.name: file.read_bytes() for file in page.parent.iterdir()} == before
     stored = bench("run", suite, "--dry-run", *places(tmp_path))
-    assert "12 stored, 0 to train" in stored.stdout
+    assert "18 stored, 0 to train" in stored.stdout
 
 
 @pytest.mark.parametrize(
@@ -342,7 +381,7 @@ def test_the_remaining_time_is_that_of_the_pace_of_training_not_of_starting_up(
 ) -> None:
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    plan = plan_of(tmp_path, ["baseline"], repeats=100)
+    plan = plan_of(tmp_path, ["baseline"], repeats=50)
     jobs = missing_jobs(plan, set(), 0, None)  # ten of 20 trials
     out = io.StringIO()
     progress = terminal.Running(Console(file=out, width=200), plan)

@@ -1,5 +1,6 @@
 """What was written is what is read; what was half-written does not exist; what is damaged is named."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -17,9 +18,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench import files
 from bench.errors import UsageError
+from bench.keys import differences
 from bench.metrics import METRICS
-from bench.store import Store, differences
+from bench.store import Store
 from bench.work import MEASURED
 
 TRUTH = np.array([0, 1, 2, 1])
@@ -144,13 +147,13 @@ def test_without_its_record_a_part_does_not_count_as_trained(store: Store) -> No
 
 def test_records_are_written_last(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
-    real = Store._write_table
+    real = files.write_table
 
     def noted(path: Path, table: pa.Table) -> None:
         order.append(path.parent.name)
         real(path, table)
 
-    monkeypatch.setattr(Store, "_write_table", staticmethod(noted))
+    monkeypatch.setattr("bench.store.write_table", noted)
     logits = [_logit("k", "test", np.zeros((4, 2)))]
     store.write("000000-a", [_run("k")], [_score("k")], [_label("k")], logits, {"abc": {"target": TRUTH, "day": None}})
     assert order == ["truth", "logits", "labels", "scores", "records"]
@@ -162,6 +165,37 @@ def test_leftovers_of_a_killed_run_are_ignored_and_cleared(store: Store) -> None
     assert store.statuses() == {}
     store.writable()
     assert not leftover.exists()
+
+
+def test_several_folders_are_read_as_one_and_only_the_own_one_is_written(store: Store, tmp_path: Path) -> None:
+    old = Store(tmp_path / "old")
+    old.writable()
+    truths = {"abc": {"target": TRUTH, "day": None}}
+    old.write("000007-a", [_run("k") | {"truth": "abc"}], [_score("k")], [_label("k")], [], truths)
+    old.remember("t", {"seed": 1}, "digits", "baseline")
+    before = {file: file.read_bytes() for file in old.path.rglob("*") if file.is_file()}
+    both = Store(store.path, also=[old.path])
+    assert both.next_part() == store.next_part() == 0
+    both.write("000000-b", [_run("l") | {"truth": "abc"}], [_score("l")], [_label("l")], [], truths)
+    again = Store(store.path, also=[old.path])
+    assert set(again.statuses()) == set(again.runs()["key"]) == {"k", "l"}
+    assert {key for key, _ in again.scored()} == {"k", "l"} == {key for key, _ in again.labels}
+    np.testing.assert_array_equal(again.truth("abc")[0], TRUTH)
+    assert again.remembered().keys() == {"t"}
+    assert set(Store(store.path).statuses()) == {"l"}, "the own folder stands alone"
+    assert {file: file.read_bytes() for file in old.path.rglob("*") if file.is_file()} == before
+
+
+def test_scores_of_another_revision_of_a_metric_do_not_count(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write("000000-a", [_run("k")], [_score("k")], [_label("k")], [], {})
+    assert len(store.scored()) == len(store.scores()) == 1
+    monkeypatch.setitem(METRICS, "macro_f1", dataclasses.replace(METRICS["macro_f1"], revision=2))
+    assert store.scored() == set()
+    assert store.scores().empty
+    assert len(store.all_scores()) == 1
+    store.write("000001-a", [_run("k")], [_score("k")], [_label("k")], [], {})
+    assert len(store.scored()) == len(store.scores()) == 1
+    assert list(store.all_scores()["revisions"]) == ["macro_f1 2"]
 
 
 def test_a_tier_without_rows_writes_no_file(store: Store) -> None:

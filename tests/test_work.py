@@ -9,14 +9,14 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from bench import training, work
+from bench import process, training, work
 from bench.catalogue import TECHNIQUES
 from bench.datasets.base import Data, Dataset
 from bench.keys import Place, digest
 from bench.recipe import apply, combine
 from bench.splits import split
 from bench.stages.decisions import Rule
-from bench.work import Job, run_job
+from bench.work import Job, lost_job, run_job
 from tests import tiny
 
 
@@ -36,7 +36,7 @@ def job(dataset: Dataset, rules: tuple[str, ...] = ("argmax",), folds: int = 3) 
         folds=3,
         places=tuple(Place(0, fold, 0, f"key {fold}") for fold in range(folds)),
         rules=tuple((name, rule) for name in rules if isinstance(rule := decide[name], Rule)),
-        provenance={},
+        provenance={"run": "r"},
     )
 
 
@@ -141,3 +141,18 @@ def test_the_first_trial_of_a_worker_is_not_charged_for_importing_a_library() ->
     resample, prepare = map(float, done.stdout.split())
     assert resample < 0.2
     assert prepare < 0.2
+
+
+def test_a_probe_times_a_stack_and_records_nothing() -> None:
+    whole = job(tiny.TinyTable())
+    part = run_job(dataclasses.replace(whole, probe=5))
+    assert not any((part.runs, part.scores, part.labels, part.logits, part.truths))
+    (timed,) = part.probes
+    assert (timed["training"], timed["run"], timed["stack"], timed["steps"]) == ("t", "r", 3, 5)
+    assert timed["machine"] == process.machine()["machine"]
+    assert 0 < timed["cpu_seconds"] < run_job(whole).runs[0]["cpu_seconds"] * 10
+
+
+def test_a_probe_that_does_not_work_is_silent() -> None:
+    broken = dataclasses.replace(job(tiny.TinyTable()), probe=5, folds=1000)
+    assert run_job(broken) == lost_job(broken, "killed", "?") == work.Part.empty()

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench import statistics
 from bench.metrics import METRICS
-from bench.reporting.comparing import make_comparer
-from bench.reporting.measuring import class_support, measure
-from bench.reporting.standing import Analysis, DatasetAnalysis, Standing, enough_repeats
+from bench.reporting.judging import judge, margin
+from bench.reporting.measuring import class_support, measure, probed_costs
+from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
 from bench.reporting.trials import Trials, trial_table
 
 if TYPE_CHECKING:
@@ -19,13 +18,14 @@ if TYPE_CHECKING:
 ADDED_LATER: Mapping[str, Any] = {"offers": [], "absent": "", "origin": ""}  # facts that plans of older runs lack
 
 
-def analyse(store: "Store") -> Analysis:
-    """Return the standings of every dataset of the stored plan; partial results give partial standings.
+def analyse(store: "Store", plan: Mapping[str, Any] | None = None) -> Analysis:
+    """Return the standings of every dataset of a plan (by default the stored one); partial results give partial ones.
 
     Raises UsageError where the folder holds no plan or a damaged file.
     """
-    plan = store.read_plan()
+    plan = store.read_plan() if plan is None else plan
     table = trial_table(plan, store)
+    nothing, tables = table.where(np.zeros(len(table), dtype=bool)), table.split("dataset")
     cells: dict[str, list[Mapping[str, Any]]] = {}
     for cell in plan["cells"]:
         cells.setdefault(cell["dataset"], []).append(cell)
@@ -34,7 +34,7 @@ def analyse(store: "Store") -> Analysis:
             plan,
             {**ADDED_LATER, **facts},
             cells[facts["label"]],
-            table.where(table["dataset"] == facts["label"]),
+            tables.get(facts["label"], nothing),
             store,
         )
         for facts in plan["datasets"]
@@ -49,16 +49,17 @@ def _dataset(
     """Return the analysis of one dataset."""
     metric = facts["metric"]
     applicable = [cell for cell in cells if not cell["not_applicable"]]
-    frames = {cell["technique"]: table.where(table["technique"] == cell["technique"]) for cell in applicable}
+    found = table.split("technique")
+    frames = {cell["technique"]: found[cell["technique"]] for cell in applicable}
     done = {name: frame.where((frame["status"] == "ok") & np.isfinite(frame[metric])) for name, frame in frames.items()}
     baseline = done.get(plan["baseline"])
     families = {one["label"]: one["family"] for one in plan["techniques"]}
-    measured = {name: measure(frame, baseline, facts) for name, frame in done.items()}
+    probed = probed_costs(baseline, store.probes())
+    measured = {name: measure(frame, baseline, facts, probed) for name, frame in done.items()}
     if applicable:
-        compared = _compared(plan["baseline"], facts, done, frames, applicable, store, measured)
-        for name, found in compared.items():
-            measured[name] |= found
-    found = [
+        for name, judged in judge(plan["baseline"], facts, done, applicable, store).items():
+            measured[name] |= judged
+    standings = [
         Standing(
             technique=cell["technique"],
             family=families.get(cell["technique"], ""),
@@ -75,10 +76,10 @@ def _dataset(
         for cell in cells
     ]
     sign = -1 if METRICS[metric].better == "higher" else 1
-    order = sorted((one for one in found if not one.replica), key=lambda one: _place(one, sign))
-    noise = next((one for one in found if one.replica), None)
+    order = sorted((one for one in standings if not one.replica), key=lambda one: _place(one, sign))
+    noise = next((one for one in standings if one.replica), None)
     base = measured.get(plan["baseline"], {}).get("score", np.nan)
-    return DatasetAnalysis(facts, tuple(order), class_support(done, facts), _margin(facts, base), table, noise)
+    return DatasetAnalysis(facts, tuple(order), class_support(done, facts), margin(facts, base), table, noise)
 
 
 def _place(one: Standing, sign: int) -> tuple:
@@ -86,12 +87,6 @@ def _place(one: Standing, sign: int) -> tuple:
     unscored = not np.isfinite(one.score)
     rank = 10**6 if one.rank is None else one.rank
     return bool(one.not_applicable), unscored, rank, 0.0 if unscored else sign * round(one.score, 12), one.technique
-
-
-def _margin(facts: Mapping[str, Any], baseline: float) -> float:
-    """Return the half-width of the region of practical equivalence, in the metric's unit."""
-    relative = METRICS[facts["metric"]].better == "lower"
-    return float(facts["equivalence"] * (baseline if relative else 1.0))
 
 
 def _statuses(frame: Trials | None, metric: str) -> dict[str, Any]:
@@ -105,50 +100,3 @@ def _statuses(frame: Trials | None, metric: str) -> dict[str, Any]:
     if undefined:
         reasons.append(f"{undefined} x {METRICS[metric].title} is undefined on the test rows")
     return {"statuses": dict(sorted(counts.items())), "reasons": tuple(reasons)}
-
-
-def _compared(
-    baseline: str,
-    facts: Mapping[str, Any],
-    done: Mapping[str, Trials],
-    frames: Mapping[str, Trials],
-    cells: list,
-    store: "Store",
-    measured: Mapping[str, Mapping[str, Any]],
-) -> dict[str, dict[str, Any]]:
-    """Return each technique's interval, verdict and rank; of the baseline against itself the interval alone."""
-    names = list(done)
-    again = {cell["technique"] for cell in cells if cell.get("replica", 0)}
-    places = [tuple(place) for place in cells[0]["repeat_fold"]]
-    complete = [len(done[name]) == len(frames[name]) > 0 for name in names]
-    comparer = make_comparer(facts, done, places, store)
-    metric = METRICS[facts["metric"]]
-    found: dict[str, dict[str, Any]] = {name: {} for name in names}
-    if baseline in names:
-        base = names.index(baseline)
-        others = [index for index in range(len(names)) if index != base]
-        intervals = {index: comparer.interval(index, base) for index in others}
-        judged = [index for index in others if intervals[index] is not None and names[index] not in again]
-        enough = enough_repeats(facts)  # what is identical needs no test, and so no number of repeats
-        margin = _margin(facts, measured[baseline].get("score", np.nan))
-        differences = [one for index in judged if (one := intervals[index]) is not None]
-        full = [
-            complete[index] and complete[base] and (enough or one.identical)
-            for index, one in zip(judged, differences, strict=True)
-        ]
-        words = statistics.verdicts(differences, margin, metric.better, full)
-        for index, verdict in zip(judged, words, strict=True):
-            found[names[index]] |= {"difference": intervals[index], "verdict": verdict}
-        found |= {names[index]: {"difference": intervals[index]} for index in others if names[index] in again}
-    complete = [full and name not in again for full, name in zip(complete, names, strict=True)]
-    ranks = comparer.ranks(complete, metric.better == "higher") if enough_repeats(facts) else None
-    if ranks is not None:
-        for place, index in enumerate(np.flatnonzero(complete)):
-            found[names[index]] |= {
-                "rank": int(ranks.rank[place]),
-                "p_first": float(ranks.first[place]),
-                "place_low": int(ranks.low[place]),
-                "place_high": int(ranks.high[place]),
-                "places": ranks.places[place],
-            }
-    return found

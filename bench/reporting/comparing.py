@@ -2,55 +2,69 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import numpy as np
 
 from bench import statistics
-from bench.metrics import METRICS
+from bench.bootstrap import row_standard_error
 from bench.reporting.trials import Trials, means
-from bench.statistics import DRAWS, Interval
+from bench.reporting.values import Values
+from bench.statistics import Interval, Spread
 
-if TYPE_CHECKING:
-    from bench.store import Store
+Method = Literal["independent", "test set", "folds"]
+
+
+def method_of(facts: Mapping[str, Any]) -> Method:
+    """Return how a dataset's data repeat: independent draws, a fixed test set, or folds of fixed data."""
+    if facts["repeats"] == "independent":
+        return "independent"
+    return "test set" if facts["has_test"] else "folds"
 
 
 @dataclass(frozen=True)
 class Comparer:
-    """Scores of all techniques on the planned cells of one dataset, and what turns their differences to intervals.
+    """What turns the trials' values of any kind (score, gap, F1 of a class) on one dataset into intervals.
 
-    values [techniques, cells], NaN where a trial is not there; repeat [cells]; row_draws [techniques, draws] or None:
-    bootstrapped scores averaged over trials; ratio: rows tested over rows trained on.
+    repeat [cells]: of each planned cell; ratio: rows tested over rows trained on; test_rows: of a fixed test set.
     """
 
-    method: str
-    names: tuple[str, ...]
-    values: np.ndarray
+    method: Method
     repeat: np.ndarray
     ratio: float
-    row_draws: np.ndarray | None
     test_rows: int
 
-    def interval(self, one: int, other: int) -> Interval | None:
-        """Return the interval of technique ``one`` minus ``other``, or None where no cell has both."""
-        both = np.isfinite(self.values[one]) & np.isfinite(self.values[other])
-        if not both.any():
+    def interval(self, values: Values, one: int, other: int | None = None) -> Interval | None:
+        """Return the interval of technique ``one`` minus ``other``, or of ``one`` itself; None where no cell has it."""
+        differences, repeat = self._differences(values, one, other)
+        if not len(differences):
             return None
-        differences = self.values[one, both] - self.values[other, both]
         if self.method == "folds":
             return statistics.nadeau_bengio(differences, self.ratio)
-        by_repeat = means(differences, self.repeat[both])[:, None]
+        by_repeat = means(differences, repeat)[:, None]
         if self.method == "independent":
             return statistics.independent_repeats(by_repeat)
-        return statistics.fixed_test_set(by_repeat, self._row_error(one, other, differences), self.test_rows)
+        return statistics.fixed_test_set(by_repeat, _row_error(values, one, other, differences), self.test_rows)
 
-    def _row_error(self, one: int, other: int, differences: np.ndarray) -> float:
-        """Return the standard error over test rows; NaN where the metric is not made of counts and anything differs."""
-        if self.row_draws is None:
-            return np.nan if differences.any() else 0.0
-        return statistics.row_standard_error(self.row_draws[one], self.row_draws[other])
+    def repeat_deviation(self, values: Values, one: int, other: int) -> float:
+        """Return the standard deviation over repeats of the difference, averaged over the folds of each first."""
+        differences, repeat = self._differences(values, one, other)
+        by_repeat = means(differences, repeat)
+        return float(by_repeat.std(ddof=1)) if len(by_repeat) > 1 else np.nan
 
-    def ranks(self, complete: Sequence[bool], higher: bool) -> statistics.Ranks | None:
+    def spread(self, values: Values, one: int, other: int) -> Spread:
+        """Return how the difference of technique ``one`` to ``other`` varies over repeats, folds and test rows."""
+        differences, repeat = self._differences(values, one, other)
+        rows = _row_error(values, one, other, differences) if self.method == "test set" else 0.0
+        return statistics.spread_of([differences[repeat == each] for each in np.unique(repeat)], rows)
+
+    def _differences(self, values: Values, one: int, other: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the differences on the cells that both have, and the repeat of each."""
+        found = values.cells[one] - (0.0 if other is None else values.cells[other])
+        both = np.isfinite(found)
+        return found[both], self.repeat[both]
+
+    def ranks(self, values: Values, complete: Sequence[bool], higher: bool) -> statistics.Ranks | None:
         """Return the ranks of the complete techniques, or None where two of them cannot be tested against each other.
 
         A technique ranks below those that are significantly better, Holm-adjusted over all that are compared with it.
@@ -59,12 +73,12 @@ class Comparer:
         if not len(chosen):
             return None
         direction = 1 if higher else -1
-        scores = np.array([means(self.values[index], self.repeat) for index in chosen]) * direction
+        scores = np.array([means(values.cells[index], self.repeat) for index in chosen]) * direction
         p = np.full((len(chosen), len(chosen)), np.nan)
         gain = np.zeros_like(p)
         for row in range(len(chosen)):
             for column in range(row):
-                found = self.interval(int(chosen[row]), int(chosen[column]))
+                found = self.interval(values, int(chosen[row]), int(chosen[column]))
                 if found is None or not found.known:
                     return None
                 p[row, column] = p[column, row] = found.p_value
@@ -76,39 +90,18 @@ class Comparer:
         return statistics.ranks(scores.reshape(len(chosen), -1), better)
 
 
-def make_comparer(facts: Mapping[str, Any], done: Mapping[str, Trials], places: list, store: "Store") -> Comparer:
+def _row_error(values: Values, one: int, other: int | None, differences: np.ndarray) -> float:
+    """Return the standard error over test rows; NaN where it is unknown and anything differs."""
+    if values.draws is None:
+        return np.nan if differences.any() else 0.0
+    return row_standard_error(values.draws[one], 0.0 if other is None else values.draws[other])
+
+
+def make_comparer(facts: Mapping[str, Any], done: Mapping[str, Trials], places: Sequence[tuple[int, int]]) -> Comparer:
     """Return what compares the techniques of one dataset.
 
     facts: the dataset's entry of the plan; done: per technique its scored trials; places: planned (repeat, fold).
     """
-    metric = facts["metric"]
-    column = {place: index for index, place in enumerate(places)}
-    values = np.full((len(done), len(places)), np.nan)
-    for row, trials in enumerate(done.values()):
-        for repeat, fold, score in zip(trials["repeat"], trials["fold"], trials[metric], strict=True):
-            values[row, column[repeat, fold]] = score
-    method = "independent" if facts["repeats"] == "independent" else "test set" if facts["has_test"] else "folds"
-    counted = facts["task"] == "classification" and METRICS[metric].kind == "count"
-    draws = _row_draws(done, metric, len(facts["classes"]), store) if method == "test set" and counted else None
     tested, trained = (np.concatenate([trials[name] for trials in done.values()]) for name in ("rows_test", "rows_own"))
     rows, ratio = (int(tested.max()), float(tested.mean() / trained.mean())) if len(tested) else (0, np.nan)
-    repeats = np.array([place[0] for place in places], dtype=int)
-    return Comparer(method, tuple(done), values, repeats, ratio, draws, rows)
-
-
-def _row_draws(done: Mapping[str, Trials], metric: str, classes: int, store: "Store") -> np.ndarray | None:
-    """Return each technique's scores [techniques, draws] on bootstrap draws of the test rows, NaN where it has none.
-
-    None where predictions are not stored, or where trials were tested on different rows.
-    """
-    digests = sorted({digest for trials in done.values() for digest in trials["truth"]})
-    pairs = {name: list(zip(trials["key"], trials["rule"], strict=True)) for name, trials in done.items()}
-    if len(digests) != 1 or any(pair not in store.labels for held in pairs.values() for pair in held):
-        return None
-    truth, _ = store.truth(digests[0])
-    draws = np.full((len(done), DRAWS), np.nan)
-    for index, held in enumerate(pairs.values()):
-        if held:
-            predicted = np.array([store.labels[pair] for pair in held], dtype=np.int64)
-            draws[index] = statistics.drawn_scores(truth, predicted, metric, classes)
-    return draws
+    return Comparer(method_of(facts), np.array([place[0] for place in places], dtype=int), ratio, rows)

@@ -8,7 +8,7 @@ from string import Template
 from typing import Any
 
 from bench.errors import UsageError
-from bench.reporting import csvs, tables
+from bench.reporting import csvs, tables, words
 from bench.reporting.analysis import analyse
 from bench.reporting.drawing import INK, LINE, PAPER, Drawing, file_stem
 from bench.reporting.figures import draw
@@ -47,6 +47,9 @@ def write_report(results: Path, report: Path) -> Written:
     for dataset in analysis.datasets:
         files[f"{slug(dataset)}-ranking.csv"] = csvs.ranking_csv(dataset)
         files[f"{slug(dataset)}-trials.csv"] = csvs.trials_csv(dataset)
+        if dataset.facts["task"] == "classification":
+            files[f"{slug(dataset)}-classes.csv"] = csvs.classes_csv(dataset)
+    files["datasets.csv"] = csvs.datasets_csv(analysis)
     for drawing in drawings:
         files |= {name: panel.svg for name, panel in drawing.files.items()} | {f"{drawing.name}.csv": drawing.csv}
     try:
@@ -75,13 +78,13 @@ def _readme(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
     parts = [f"# {analysis.plan['suite']}\n", f"{analysis.plan['question']}\n", f"{' '.join(EXPLANATION)}\n"]
     parts += ["## Verdicts\n", markdown(matrix[0], matrix[1:], frozenset(matrix[0][:-3]))]
     for dataset in analysis.datasets:
-        parts += [f"## {tables.title(dataset)}\n", f"{' '.join(tables.summary(dataset))}\n"]
+        parts += [f"## {tables.title(dataset)}\n", f"{' '.join(words.summary(dataset))}\n"]
         if dataset.planned:
             parts.append(markdown(HEADINGS, [list(cells(one).values()) for one in dataset.planned]))
         parts += ["\n".join(f"- {line}" for line in tables.lacking(dataset)) + "\n"] if tables.lacking(dataset) else []
         name = slug(dataset)
         links = f"Numbers: [ranking]({name}-ranking.csv), [trials]({name}-trials.csv)."
-        parts.append(f"{tables.protocol(dataset)} {links}\n")
+        parts.append(f"{words.protocol(dataset)} {links}\n")
     for drawing in drawings:
         images = [f"![{drawing.title}: {panel.label}]({name})" for name, panel in drawing.files.items()]
         parts += [f"## {drawing.title}\n", "\n".join(images) + "\n"]
@@ -119,10 +122,10 @@ def _dataset_section(dataset: DatasetAnalysis) -> str:
     return "\n".join(
         [
             f"<section id='dataset-{name}'><h2>{escape(tables.title(dataset))}</h2>",
-            "".join(f"<p>{escape(sentence)}</p>" for sentence in tables.summary(dataset)),
+            "".join(f"<p>{escape(sentence)}</p>" for sentence in words.summary(dataset)),
             _table(HEADINGS, ranking, WORDY, f"Ranking on {dataset.label}") if ranking else "",
             f"<ul class='soft'>{lines}</ul>" if lines else "",
-            f"<p class='soft'>{escape(tables.protocol(dataset))} Files: <a href='{name}-ranking.csv'>ranking</a>, "
+            f"<p class='soft'>{escape(words.protocol(dataset))} Files: <a href='{name}-ranking.csv'>ranking</a>, "
             f"<a href='{name}-trials.csv'>trials</a>.</p>",
             "<details><summary>All metrics on test rows</summary>" if ranking else "",
             _table(metrics[0], metrics[1:], WORDY, f"All metrics on {dataset.label}") if ranking else "",

@@ -24,12 +24,17 @@ def enough_repeats(facts: Mapping[str, Any]) -> bool:
 class Standing:
     """How one technique did on one dataset. NaN and None where it was not, or not yet, measured.
 
-    score, train, gap: the ranking metric on test rows and on rows trained on, and how much better it is on the latter;
-    each is the mean over repeats of the mean over folds. difference: to the baseline, with its interval.
-    class_f1 [C]: from confusion matrices pooled over the folds of a repeat, then averaged over repeats.
+    score, train, validation, gap: the ranking metric on test rows, on rows trained on and on rows decided on, and how
+    much better it is on those trained on; each is the mean over repeats of the mean over folds. difference: to the
+    baseline, with its interval; spread: the standard deviation over repeats of that difference. gap_interval: of the
+    gap itself; gap_difference: gap minus the baseline's, paired.
+    class_precision, class_recall, class_f1 [C]: from confusion matrices pooled over the folds of a repeat, then
+    averaged over repeats. class_change [C]: F1 minus the baseline's; class_p, class_q [C]: p against no change, and
+    adjusted by false discovery rate over the dataset's techniques and classes (exploratory).
     cost_ratio: seconds of training and resampling over the baseline's, on the same machine and stack size;
     flops_ratio: FLOPs over the baseline's, shown where no trial of the baseline shares machine and stack size.
     places: the share of resamplings of the repeats in which it takes the first place, the second and so on.
+    beats, beaten_by: techniques that it is significantly better than, and those that are than it, in the plan's order.
     replica: 1 where this is the baseline once more, whose difference to the baseline is the noise floor (A/A).
     """
 
@@ -45,14 +50,20 @@ class Standing:
     rule: str
     score: float = np.nan
     train: float = np.nan
+    validation: float = np.nan
     gap: float = np.nan
+    gap_interval: Interval | None = None
+    gap_difference: Interval | None = None
     difference: Interval | None = None
+    spread: float = np.nan
     verdict: Verdict | None = None
     rank: int | None = None
     p_first: float = np.nan
     place_low: int | None = None
     place_high: int | None = None
     places: np.ndarray | None = None
+    beats: tuple[str, ...] = ()
+    beaten_by: tuple[str, ...] = ()
     cost_ratio: float = np.nan
     flops_ratio: float = np.nan
     cost_seconds: float = np.nan
@@ -61,7 +72,12 @@ class Standing:
     flops: float = np.nan
     no_op: bool = False
     metrics: Mapping[str, float] = field(default_factory=dict)
+    class_precision: np.ndarray | None = None
+    class_recall: np.ndarray | None = None
     class_f1: np.ndarray | None = None
+    class_change: np.ndarray | None = None
+    class_p: np.ndarray | None = None
+    class_q: np.ndarray | None = None
     replica: int = 0
 
     @property

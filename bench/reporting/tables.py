@@ -1,7 +1,7 @@
-"""Numbers to words: the ranked table in the terminal and as Markdown. Nothing is computed here."""
+"""Numbers as text: the ranked table in the terminal and as Markdown. Nothing is computed here."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich import box
@@ -10,17 +10,21 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.metrics import METRICS
-from bench.reporting.standing import Analysis, DatasetAnalysis, Standing, enough_repeats
-from bench.statistics import FEWEST_REPEATS
+from bench.reporting.across import COUNTED, across
+from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
+from bench.statistics import Interval
 
 HEADINGS = (
-    "rank", "technique", "score", "difference [95 %]", "verdict", "detectable", "place", "gap", "cost", "trials",
+    "rank", "technique", "score", "difference [95 %]", "verdict", "detectable", "place", "gap [95 %]", "cost",
+    "trials",
 )  # fmt: skip
-WORDY = frozenset({"technique", "difference [95 %]", "verdict"})  # columns of words; the others are numbers
+WORDY = frozenset(
+    {"technique", "difference [95 %]", "verdict", "gap [95 %]"}
+)  # columns of words; the others are numbers
 TERMINAL_HEADINGS = ("rank", "technique", "score", "difference [95 %]", "verdict", "cost", "trials")
 NONE = "-"
 _COMPACT: dict[str, Any] = {"box": box.SIMPLE_HEAD, "show_edge": False, "pad_edge": False, "padding": 0}
-_STYLES = {"better": "bold green", "worse": "red", "equivalent": "cyan", "identical": "cyan", "baseline": "bold"}
+STYLES = {"better": "bold green", "worse": "red", "equivalent": "cyan", "identical": "cyan", "baseline": "bold"}
 VERDICTS = ("better", "equivalent", "identical", "undecided", "worse", "incomplete", "not compared", "not applicable")
 
 
@@ -54,6 +58,12 @@ def verdict(one: Standing) -> str:
     return f"{one.word} ({sign})" if sign else one.word
 
 
+def detectable(one: Standing) -> float:
+    """Return the effect that these repeats would have found with 80 % power, of an undecided one; else NaN."""
+    undecided = one.verdict is not None and one.verdict.word == "undecided"
+    return one.verdict.smallest_detectable if undecided and one.verdict is not None else math.nan
+
+
 def place(one: Standing) -> str:
     """Return the places by score that 90 % of the resamplings give."""
     if one.place_low is None:
@@ -61,30 +71,27 @@ def place(one: Standing) -> str:
     return str(one.place_low) if one.place_low == one.place_high else f"{one.place_low} to {one.place_high}"
 
 
-def difference(one: Standing, places: int = 4) -> str:
-    """Return the difference to the baseline with its 95 % interval."""
-    if one.difference is None:
+def with_interval(one: Interval | None, places: int = 4) -> str:
+    """Return an estimate with its 95 % interval; a dash where there is none."""
+    if one is None:
         return NONE
-    if one.difference.identical:
+    if one.identical:
         return "0"
-    estimate, low, high = (
-        signed(value, places) for value in (one.difference.estimate, one.difference.low95, one.difference.high95)
-    )
-    return f"{estimate} [{low}, {high}]" if math.isfinite(one.difference.low95) else f"{estimate} (no interval)"
+    estimate, low, high = (signed(value, places) for value in (one.estimate, one.low95, one.high95))
+    return f"{estimate} [{low}, {high}]" if math.isfinite(one.low95) else f"{estimate} (no interval)"
 
 
 def cells(one: Standing, places: int = 4) -> dict[str, str]:
     """Return one line of the ranked table by heading; scores and differences have so many decimal places."""
-    undecided = one.verdict is not None and one.verdict.word == "undecided"
     return {
         "rank": NONE if one.rank is None else str(one.rank),
         "technique": one.technique,
         "score": number(one.score, places),
-        "difference [95 %]": difference(one, places),
+        "difference [95 %]": with_interval(one.difference, places),
         "verdict": verdict(one),
-        "detectable": number(one.verdict.smallest_detectable) if undecided and one.verdict is not None else NONE,
+        "detectable": number(detectable(one), places),
         "place": place(one),
-        "gap": signed(one.gap),
+        "gap [95 %]": with_interval(one.gap_interval, places),
         "cost": cost(one),
         "trials": "" if one.not_applicable else f"{one.done}/{one.planned}",
     }
@@ -106,7 +113,9 @@ def terminal_ranking(analysis: Analysis) -> RenderableType:
             table.add_column(heading, justify=side, no_wrap=not wraps, overflow="fold")
         for one in dataset.planned:
             line = cells(one, 3)
-            table.add_row(*(Text(line[heading]) for heading in TERMINAL_HEADINGS), style=_STYLES.get(one.word, ""))
+            if one.word == "undecided":
+                line["verdict"] += f", detects {line['detectable']}"
+            table.add_row(*(Text(line[heading]) for heading in TERMINAL_HEADINGS), style=STYLES.get(one.word, ""))
         shown += [Text(title(dataset), style="italic") if dataset.absent else table, *map(Text, lacking(dataset)), ""]
     return Group(*shown)
 
@@ -130,85 +139,33 @@ def lacking(dataset: DatasetAnalysis) -> list[str]:
     return lines
 
 
-def summary(dataset: DatasetAnalysis) -> list[str]:
-    """Return sentences made of verdict words alone."""
-    if dataset.absent:
-        return ["Nothing was trained: the data were not on the machine."]
-    groups: dict[str, list[str]] = {}
-    for one in dataset.standings:
-        groups.setdefault(one.word, []).append(one.technique)
-    starts = {
-        "worse": "Worse", "equivalent": "Practically equivalent to it", "identical": "Identical to it, trial by trial",
-        "undecided": "Undecided (neither a difference nor equivalence was shown)",
-        "incomplete": "Incomplete, so without a verdict", "not compared": "Not compared",
-    }  # fmt: skip
-    told = [f"{start}: {', '.join(groups[word])}." for word, start in starts.items() if word in groups]
-    return [_finding(dataset, groups), *told]
-
-
-def _finding(dataset: DatasetAnalysis, groups: Mapping[str, Sequence[str]]) -> str:
-    """Return what is better than the baseline, or why nothing can be said of that; ``groups``: word -> techniques."""
-    metric = METRICS[dataset.metric].title
-    if "better" in groups:
-        return f"Better than the baseline in {metric}: {', '.join(groups['better'])}."
-    if not enough_repeats(dataset.facts):
-        held = dataset.facts["repeat_count"]
-        found = "1 was planned" if held == 1 else f"{held} were planned"
-        return f"No verdict: on a fixed test set at least {FEWEST_REPEATS} repeats are needed, and {found}."
-    if dataset.family or "identical" in groups:
-        return f"Nothing was shown to be better than the baseline in {metric}."
-    if dataset.baseline is None:
-        return "No verdict: the baseline is not part of what was planned."
-    if not dataset.baseline.complete:
-        return "No verdict yet: the baseline is not complete on this dataset."
-    if "not compared" in groups:
-        return f"No verdict: these repeats and rows give differences in {metric} no interval."
-    if "incomplete" in groups:
-        return "No verdict yet: no technique is complete on this dataset."
-    return "No verdict: no technique beside the baseline applies to this dataset."
-
-
-def protocol(dataset: DatasetAnalysis) -> str:
-    """Return how the numbers came about."""
-    facts = dataset.facts
-    methods = sorted({one.difference.method for one in dataset.standings if one.difference is not None})
-    relative = "" if dataset.higher else f" ({100 * facts['equivalence']:g} % of the baseline's)"
-    band = f"{dataset.margin:.4g}{relative}" if math.isfinite(dataset.margin) else "a margin still unknown"
-    repeats = "new data each" if facts["repeats"] == "independent" else "the same data"
-    held = "own test rows" if facts["has_test"] else "the held-out folds are the test rows"
-    machines = f" ({', '.join(dataset.machines)})" if dataset.machines else ""
-    made = "; ".join(part for part in (", ".join(dataset.versions), ", ".join(dataset.sources)) if part)
-    return (
-        f"{facts['repeat_count']} repeats ({repeats}) x {facts['folds_per_repeat']} of {facts['folds']} folds, {held}. "
-        f"Intervals: {', '.join(methods) or 'none'}; {_tests(dataset.family)}; "
-        f"equivalent: within ±{band}. Cost: CPU seconds of training and resampling over the baseline's, among trials "
-        f"of the same machine and stack size{machines}; FLOPs where the baseline has none of those."
-        + (f" Data: {facts['origin']}." if facts["origin"] else "")
-        + (f" Made with {made}." if made else "")
-    )
-
-
-def _tests(family: int) -> str:
-    """Return over how many comparisons p-values are adjusted."""
-    if not family:
-        return "no difference was tested"
-    return f"p-values Holm-adjusted over {family} comparison{'s' * (family > 1)}"
-
-
 def verdict_matrix(analysis: Analysis) -> list[list[str]]:
-    """Return techniques x datasets in verdict words, a heading line first; counts of three words come last."""
+    """Return techniques x datasets in verdict words, a heading line first; counts of three words come last.
+
+    Variants of one dataset count once, and only where they agree.
+    """
     labels = [dataset.label for dataset in analysis.datasets]
-    words = {
-        (d.label, one.technique): "no data" if d.absent and not one.not_applicable else verdict(one)
-        for d in analysis.datasets
-        for one in d.standings
-    }
-    lines = [["technique", *labels, "better", "equivalent", "worse"]]
-    for technique in analysis.plan["techniques"]:
-        row = [words.get((label, technique["label"]), "") for label in labels]
-        if technique["label"] != analysis.plan["baseline"] and any(row):
-            counts = [str(sum(word.startswith(kind) for word in row)) for kind in ("better", "equivalent", "worse")]
-            lines.append([technique["label"], *row, *counts])
+    absent = {dataset.label for dataset in analysis.datasets if dataset.absent}
+    lines = [["technique", *labels, *COUNTED]]
+    for row in across(analysis):
+        words = [
+            "" if one is None else "no data" if label in absent and not one.not_applicable else verdict(one)
+            for label, one in zip(labels, row.standings, strict=True)
+        ]
+        lines.append([row.technique, *words, *(str(row.counts[word]) for word in COUNTED)])
+    return lines
+
+
+def across_datasets(analysis: Analysis) -> list[list[str]]:
+    """Return techniques x datasets in gains over the baseline, a heading line first; their mean comes last.
+
+    A gain is positive where the technique is better; of an error it is a fraction of the baseline's (and marked so).
+    """
+    headings = [f"{one.label}{'' if one.higher else ' (share of error)'}" for one in analysis.datasets]
+    lines = [["technique", *headings, "mean of these datasets", "datasets"]]
+    for row in across(analysis):
+        gains = [signed(gain) for gain in row.gains]
+        lines.append([row.technique, *gains, signed(row.mean), str(row.averaged)])
     return lines
 
 

@@ -15,8 +15,10 @@ NUMBERS = (
     "steps", "examples", "flops", "cpu_seconds", "resample_seconds", "stack", "rows_own", "rows_test",
 )  # fmt: skip
 CURVES = ("curve_step", "curve_train", "curve_validation")  # arrays, one value per validation
-RUN_COLUMNS = ("status", "reason", "no_op", "truth", "machine", "versions", "commit", "dirty", *CURVES, *NUMBERS)
+RUN_COLUMNS = ("status", "reason", "no_op", "truth", "machine", "versions", "commit", "dirty", "run", *CURVES, *NUMBERS)
 TRAIN = "train_"  # before the name of a metric: its score on the rows trained on
+VALIDATION = "validation_"  # likewise, on the rows that stopping and decisions look at
+_OTHER_PARTS = {"train": TRAIN, "validation": VALIDATION}
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,20 @@ class Trials:
 
     def where(self, chosen: np.ndarray) -> "Trials":
         """Return the rows where ``chosen`` (bool, one per row) is true."""
+        if chosen.all():
+            return self
         return Trials({name: values[chosen] for name, values in self.columns.items()})
 
-    def by_repeat(self) -> "list[Trials]":
-        """Return the trials of each repeat, in ascending order."""
-        return [self.where(self["repeat"] == repeat) for repeat in np.unique(self["repeat"])]
+    def split(self, name: str) -> "dict[str, Trials]":
+        """Return the rows of each value of a column, in their order; one pass over the table for all of them."""
+        found, which = np.unique(self[name].astype(str), return_inverse=True)
+        order = np.argsort(which, kind="stable")
+        ends = np.cumsum(np.bincount(which, minlength=len(found)))
+        sorted_columns = {column: values[order] for column, values in self.columns.items()}
+        return {
+            str(value): Trials({column: values[start:end] for column, values in sorted_columns.items()})
+            for value, start, end in zip(found, [0, *ends[:-1]], ends, strict=True)
+        }
 
     def mean(self, name: str) -> float:
         """Return the mean over repeats of the mean over folds of what is defined; NaN where nothing is."""
@@ -56,7 +67,7 @@ def trial_table(plan: Mapping[str, Any], store: "Store") -> Trials:
 
     status: that of the record; 'missing' without one, 'unscored' where the cell's rule has no test score yet, 'failed'
     (with the rule's reason) where it could not be fitted. Columns named as a metric hold test scores, those with
-    ``train_`` before it the scores on the rows trained on.
+    ``train_`` or ``validation_`` before it the scores on the rows trained on, or decided on.
     """
     import pandas as pd
 
@@ -70,11 +81,13 @@ def trial_table(plan: Mapping[str, Any], store: "Store") -> Trials:
     )
     scores = store.scores()
     test = scores[scores["part"] == "test"].drop(columns=["part", "rows"])
-    train = scores.loc[scores["part"] == "train", ["key", "rule", *METRICS]]
-    train = train.rename(columns={name: TRAIN + name for name in METRICS})
     test = test.assign(scored=True).rename(columns={"reason": "refused"})
     table = planned.merge(store.runs()[["key", *RUN_COLUMNS]], on="key", how="left")
-    table = table.merge(test, on=["key", "rule"], how="left").merge(train, on=["key", "rule"], how="left")
+    table = table.merge(test, on=["key", "rule"], how="left")
+    for part, prefix in _OTHER_PARTS.items():
+        other = scores.loc[scores["part"] == part, ["key", "rule", *METRICS]]
+        renamed = other.rename(columns={name: prefix + name for name in METRICS})
+        table = table.merge(renamed, on=["key", "rule"], how="left")
     table["status"] = table["status"].astype(object).where(table["status"].notna(), "missing")
     table["refused"] = table["refused"].fillna("")
     unscored = (table["status"] == "ok") & table["scored"].isna()
@@ -82,5 +95,6 @@ def trial_table(plan: Mapping[str, Any], store: "Store") -> Trials:
     refused = (table["status"] == "ok") & (table["refused"] != "")
     table.loc[refused, "status"] = "failed"
     table["reason"] = table["refused"].where(refused, table["reason"]).fillna("")
-    numbers = {name: table[name].to_numpy(dtype=float) for name in (*NUMBERS, *METRICS, *(TRAIN + m for m in METRICS))}
+    scored = [prefix + metric for prefix in ("", *_OTHER_PARTS.values()) for metric in METRICS]
+    numbers = {name: table[name].to_numpy(dtype=float) for name in (*NUMBERS, *scored)}
     return Trials({name: np.asarray(table[name]) for name in table.columns} | numbers)

@@ -6,10 +6,14 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class Stage:
-    """A frozen value of plain parameters. ``revision`` is raised when its meaning changes."""
+    """A frozen value of plain parameters. ``revision`` is raised when its meaning changes.
+
+    code: of a stage that a user's own file defines, a hash of that file; None for those of this package.
+    """
 
     kind: ClassVar[str]
     revision: ClassVar[int] = 1
+    code: ClassVar[str | None] = None
 
 
 def require(holds: bool, sentence: str) -> None:

@@ -1,0 +1,156 @@
+"""Plans, runs and analyses as plain data: what ``--json`` prints, and the rows that ``bench.load`` makes tables of.
+
+Light: what is described is imported by whoever made it. Names are those of the CSV files beside a report.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench.metrics import METRICS
+from bench.splits import picture
+
+if TYPE_CHECKING:
+    from bench.comparison import Comparison, OnDataset
+    from bench.plan import CellState, Plan
+    from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
+    from bench.runner import Outcomes
+
+INTERVAL = (
+    "standard_error", "degrees_of_freedom", "low95", "high95", "low90", "high90", "p_value", "method",
+)  # fmt: skip
+JUDGED = ("p_holm", "p_equivalence", "sign", "smallest_detectable")
+
+
+def planned(
+    plan: "Plan", states: "Sequence[CellState]", seconds: float | None, absent: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return a plan with what is stored of it.
+
+    seconds: estimated time of training, None where unknown; absent: label -> why data are not on this machine.
+    """
+    trainings = sum(len(training.trials) for training in plan.trainings)
+    missing = len({key for state in states for key in state.missing_keys})
+    return {
+        "question": plan.suite.question,
+        "seed": plan.suite.seed,
+        "trainings": trainings,
+        "stored": trainings - missing,
+        "missing": missing,
+        "seconds": seconds,
+        "datasets": [
+            {
+                "dataset": one.label,
+                "metric": one.metric,
+                "repeats": one.repeats,
+                "folds": one.folds,
+                "folds_per_repeat": one.folds_per_repeat,
+                "held_out": "validation" if one.dataset.has_test else "test",
+                "rotation": picture(one.folds),
+                "optional": one.optional,
+                "absent": absent.get(one.label, ""),
+            }
+            for one in plan.suite.datasets
+        ],
+        "cells": [_cell(state) for state in states],
+    }
+
+
+def _cell(state: "CellState") -> dict[str, Any]:
+    """Return what is stored of one cell."""
+    return {
+        "dataset": state.cell.dataset,
+        "technique": state.cell.technique,
+        "replica": state.cell.replica,
+        **{name: getattr(state, name) for name in ("planned", "stored", "missing", "stale", "to_score", "changed")},
+        "not_applicable": state.cell.not_applicable,
+        "absent": state.cell.absent,
+        "note": state.note,
+    }
+
+
+def outcomes(found: "Outcomes") -> dict[str, Any]:
+    """Return how a run's trials ended."""
+    return {"statuses": dict(sorted(found.statuses.items())), "rescored": found.rescored, "unwell": found.unwell}
+
+
+def standings(analysis: "Analysis") -> list[dict[str, Any]]:
+    """Return every dataset of an analysis with its standings by rank."""
+    return [_dataset(one) for one in analysis.datasets]
+
+
+def _dataset(one: "DatasetAnalysis") -> dict[str, Any]:
+    return {
+        "dataset": one.label,
+        "metric": one.metric,
+        "better": METRICS[one.metric].better,
+        "margin": one.margin,
+        "repeats": one.facts["repeat_count"],
+        "absent": one.absent,
+        "standings": [standing(each) for each in one.standings],
+        "noise": None if one.noise is None else standing(one.noise),
+    }
+
+
+def standing(one: "Standing") -> dict[str, Any]:
+    """Return how one technique stands on a dataset; None and NaN where that was not, or not yet, measured."""
+    return {
+        "rank": one.rank,
+        "technique": one.technique,
+        "family": one.family,
+        "verdict": one.word,
+        "score": one.score,
+        "difference": None if one.difference is None else one.difference.estimate,
+        **{name: getattr(one.difference, name, None) for name in INTERVAL},
+        **{name: getattr(one.verdict, name, None) for name in JUDGED},
+        "cost_ratio": one.cost_ratio,
+        "flops_ratio": one.flops_ratio,
+        "cost_seconds": one.cost_seconds,
+        "train": one.train,
+        "gap": one.gap,
+        "p_first": one.p_first,
+        "place_low": one.place_low,
+        "place_high": one.place_high,
+        "steps": one.steps,
+        "examples": one.examples,
+        "flops": one.flops,
+        "no_op": one.no_op,
+        "done": one.done,
+        "planned": one.planned,
+        "statuses": one.statuses,
+        "reasons": one.reasons,
+        "not_applicable": one.not_applicable,
+        "replica": one.replica,
+        "training": one.training,
+        "rule": one.rule,
+        "metrics": one.metrics,
+    }
+
+
+def compared(found: "Comparison") -> dict[str, Any]:
+    """Return a comparison of two techniques, dataset by dataset."""
+    return {
+        "suite": found.suite,
+        "technique": found.technique,
+        "against": found.other,
+        "results": found.sources,
+        "worse": found.worse,
+        "datasets": [_on_dataset(one, found) for one in found.datasets],
+    }
+
+
+def _on_dataset(one: "OnDataset", found: "Comparison") -> dict[str, Any]:
+    own, other = one.standing(found.technique), one.standing(found.other)
+    return {
+        "dataset": one.label,
+        "metric": one.facts["metric"],
+        "better": METRICS[one.facts["metric"]].better,
+        "missing": one.missing,
+        "refused": one.refused,
+        "left_out": one.left_out,
+        "compared": 0 if one.analysis is None else one.analysis.family,
+        "of": 0 if one.analysis is None else sum(each.rank is not None for each in one.analysis.standings),
+        "beats": () if own is None else own.beats,
+        "beaten_by": () if own is None else own.beaten_by,
+        "technique": None if own is None else standing(own),
+        "against": None if other is None else standing(other),
+    }

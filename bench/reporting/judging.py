@@ -1,0 +1,157 @@
+"""What is said of each technique on one dataset: intervals against the baseline, verdict, rank, gap, classes."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench import statistics
+from bench.metrics import METRICS
+from bench.reporting import values
+from bench.reporting.comparing import Comparer, make_comparer
+from bench.reporting.redrawn import redraw
+from bench.reporting.standing import enough_repeats
+from bench.reporting.trials import Trials
+from bench.reporting.values import Values
+
+if TYPE_CHECKING:
+    from bench.store import Store
+
+Found = dict[str, dict[str, Any]]  # technique -> fields of its standing
+
+
+def margin(facts: Mapping[str, Any], baseline: float) -> float:
+    """Return the half-width of the region of practical equivalence, in the metric's unit."""
+    relative = METRICS[facts["metric"]].better == "lower"
+    return float(facts["equivalence"] * (baseline if relative else 1.0))
+
+
+@dataclass(frozen=True)
+class _Field:
+    """Who is compared on a dataset: techniques by index, the baseline's index, those complete, and the A/A cell's."""
+
+    names: tuple[str, ...]
+    base: int | None
+    complete: tuple[bool, ...]
+    again: frozenset[int]
+
+    @property
+    def others(self) -> list[int]:
+        """Return all but the baseline."""
+        return [index for index in range(len(self.names)) if index != self.base]
+
+
+def judge(
+    baseline: str,
+    facts: Mapping[str, Any],
+    done: Mapping[str, Trials],
+    cells: Sequence[Mapping[str, Any]],
+    store: "Store",
+) -> Found:
+    """Return each technique's intervals, verdict and rank; of the baseline against itself (A/A) the intervals alone.
+
+    done: per technique its scored trials; cells: those of the plan that apply.
+    """
+    names = tuple(done)
+    places = [(int(repeat), int(fold)) for repeat, fold in cells[0]["repeat_fold"]]
+    field = _Field(
+        names,
+        names.index(baseline) if baseline in names else None,
+        tuple(len(done[cell["technique"]]) == len(cell["keys"]) > 0 for cell in cells),
+        frozenset(index for index, cell in enumerate(cells) if cell.get("replica", 0)),
+    )
+    comparer = make_comparer(facts, done, places)
+    redrawn = redraw(facts, done, store) if comparer.method == "test set" else None
+    scores = values.scores(facts, done, places, redrawn)
+    found: Found = {name: {} for name in names}
+    parts = [_gaps(field, comparer, values.gaps(facts, done, places, redrawn)), _ranks(field, comparer, scores, facts)]
+    metric = facts["metric"]
+    if field.base is not None:
+        parts.append(_verdicts(field, field.base, comparer, scores, facts, margin(facts, done[baseline].mean(metric))))
+        if facts["task"] == "classification":
+            parts.append(_classes(field, field.base, comparer, values.class_f1(facts, done, places, redrawn), facts))
+    for part in parts:
+        for name, fields in part.items():
+            found[name] |= fields
+    return found
+
+
+def _verdicts(
+    field: _Field, base: int, comparer: Comparer, scores: Values, facts: Mapping[str, Any], half_width: float
+) -> Found:
+    """Return differences to the baseline with their verdicts; a cell below full coverage has none."""
+    found: Found = {}
+    judged = []
+    enough = enough_repeats(facts)  # what is identical needs no test, and so no number of repeats
+    for index in field.others:
+        difference = comparer.interval(scores, index, base)
+        if difference is None:
+            continue
+        spread = comparer.repeat_deviation(scores, index, base)
+        found[field.names[index]] = {"difference": difference, "spread": spread}
+        if index not in field.again:
+            full = field.complete[index] and field.complete[base] and (enough or difference.identical)
+            judged.append((field.names[index], difference, full))
+    words = statistics.verdicts(
+        [one for _, one, _ in judged], half_width, METRICS[facts["metric"]].better, [full for *_, full in judged]
+    )
+    for (name, *_), verdict in zip(judged, words, strict=True):
+        found[name]["verdict"] = verdict
+    return found
+
+
+def _gaps(field: _Field, comparer: Comparer, gaps: Values) -> Found:
+    """Return the interval of each technique's gap, and of its difference to the baseline's."""
+    return {
+        name: {
+            "gap_interval": comparer.interval(gaps, index),
+            "gap_difference": None if field.base in (None, index) else comparer.interval(gaps, index, field.base),
+        }
+        for index, name in enumerate(field.names)
+    }
+
+
+def _ranks(field: _Field, comparer: Comparer, scores: Values, facts: Mapping[str, Any]) -> Found:
+    """Return the ranks of the complete techniques; none where there are too few repeats to test."""
+    ranked = [full and index not in field.again for index, full in enumerate(field.complete)]
+    higher = METRICS[facts["metric"]].better == "higher"
+    ranks = comparer.ranks(scores, ranked, higher) if enough_repeats(facts) else None
+    if ranks is None:
+        return {}
+    names = [field.names[index] for index in np.flatnonzero(ranked)]
+    return {
+        name: {
+            "rank": int(ranks.rank[place]),
+            "p_first": float(ranks.first[place]),
+            "place_low": int(ranks.low[place]),
+            "place_high": int(ranks.high[place]),
+            "places": ranks.places[place],
+            "beats": tuple(itertools.compress(names, ranks.better[place])),
+            "beaten_by": tuple(itertools.compress(names, ranks.better[:, place])),
+        }
+        for place, name in enumerate(names)
+    }
+
+
+def _classes(field: _Field, base: int, comparer: Comparer, f1: Sequence[Values], facts: Mapping[str, Any]) -> Found:
+    """Return each class's change of F1 to the baseline, with p and what false discovery makes of it.
+
+    The family is all complete techniques x classes of the dataset; the baseline against itself is no part of it.
+    """
+    change, p = np.full((2, len(field.names), len(f1)), np.nan)
+    tested = enough_repeats(facts) and field.complete[base]
+    for index in field.others:
+        for at, values_of in enumerate(f1):
+            one = comparer.interval(values_of, index, base)
+            if one is not None:
+                change[index, at] = one.estimate
+                p[index, at] = one.p_value if tested and field.complete[index] else np.nan
+    in_family = np.array([index not in field.again for index in range(len(field.names))])
+    q = np.full_like(p, np.nan)
+    q[in_family] = statistics.false_discovery(p[in_family])
+    return {
+        field.names[index]: {"class_change": change[index], "class_p": p[index], "class_q": q[index]}
+        for index in field.others
+    }

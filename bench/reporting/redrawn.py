@@ -1,0 +1,77 @@
+"""What trials would have scored on other rows of a fixed test set, from their stored predictions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.bootstrap import DRAWS, DrawnRows, drawn_errors
+from bench.metrics import METRICS, from_confusion, per_class
+from bench.reporting.trials import Trials
+from bench.scoring import STORED_VALUES
+
+if TYPE_CHECKING:
+    from bench.store import Store
+
+
+@dataclass(frozen=True)
+class Redrawn:
+    """Means over each technique's trials on bootstrap draws of the test rows; NaN where a technique has no trial.
+
+    score [techniques, draws]: the ranking metric, None where it is not made of counts or row means;
+    class_f1 [techniques, draws, C]: each class's F1, pooled over the folds of a repeat. C is 0 for a regression.
+    """
+
+    score: np.ndarray | None
+    class_f1: np.ndarray
+
+
+def redraw(facts: Mapping[str, Any], done: Mapping[str, Trials], store: "Store") -> Redrawn | None:
+    """Return the scores of all techniques on other test rows; None where predictions or true targets do not allow it.
+
+    done: per technique its scored trials. They must have been tested on the same rows.
+    """
+    digests = sorted({digest for trials in done.values() for digest in trials["truth"]})
+    if len(digests) != 1:
+        return None
+    truth, _ = store.truth(digests[0])
+    if facts["task"] == "regression":
+        return _redrawn_errors(facts["metric"], done, truth, store)
+    pairs = {name: list(zip(trials["key"], trials["rule"], strict=True)) for name, trials in done.items()}
+    if any(pair not in store.labels for held in pairs.values() for pair in held):
+        return None
+    classes, metric = len(facts["classes"]), facts["metric"]
+    counted = METRICS[metric].kind == "count"
+    drawn = DrawnRows.of(truth, classes)
+    scores, f1 = np.full((len(done), DRAWS), np.nan), np.full((len(done), DRAWS, classes), np.nan)
+    for index, (trials, held) in enumerate(zip(done.values(), pairs.values(), strict=True)):
+        pooled = {repeat: np.zeros((DRAWS, classes, classes), dtype=np.int64) for repeat in trials["repeat"]}
+        total = np.zeros(DRAWS)
+        for repeat, pair in zip(trials["repeat"], held, strict=True):
+            matrices = drawn.confusions(store.labels[pair])
+            pooled[repeat] += matrices
+            total += from_confusion(matrices)[metric] if counted else 0.0
+        if held:
+            scores[index] = total / len(held)
+            f1[index] = np.mean([per_class(matrices).f1 for matrices in pooled.values()], axis=0)
+    return Redrawn(scores if counted else None, f1)
+
+
+def _redrawn_errors(metric: str, done: Mapping[str, Trials], truth: np.ndarray, store: "Store") -> Redrawn | None:
+    """Return a regression's errors on other test rows.
+
+    Of a large test set only the first rows' predictions are stored. They stand for all, and as the standard error
+    falls with the square root of the rows, what they draw is scaled to the rows that were tested.
+    """
+    held = {name: [store.values.get((key, ""), truth[:0]) for key in trials["key"]] for name, trials in done.items()}
+    sizes = {len(values) for own in held.values() for values in own}
+    stored = min(len(truth), STORED_VALUES)
+    if sizes != {stored}:
+        return None
+    scores = np.full((len(done), DRAWS), np.nan)
+    for index, values in enumerate(held.values()):
+        if values:
+            scores[index] = drawn_errors(truth[:stored], np.array(values), metric)
+    around = scores.mean(axis=1, keepdims=True)
+    return Redrawn(around + (scores - around) * np.sqrt(stored / len(truth)), np.empty((len(done), DRAWS, 0)))
