@@ -20,12 +20,14 @@ from scipy import stats
 
 from bench import statistics
 from bench.reporting import Analysis, analyse, write_report
+from bench.reporting.canvas import canvas
 from bench.reporting.curves import curves_of
 from bench.reporting.drawing import Drawing
 from bench.reporting.figures import draw
 from bench.reporting.layout import WIDTH, rows_of, text_width, wrap
 from bench.reporting.noise import repeat_differences
 from bench.reporting.places import SHADES, shades
+from bench.reporting.plot import Plot
 from bench.reporting.scatter import cost_figure, spread
 from bench.reporting.trials import Trials
 from bench.store import Store
@@ -144,6 +146,23 @@ def test_every_technique_is_named_in_every_panel_that_shows_it(crowd: tuple[list
             if drawing.name != "noise":
                 assert shown
                 assert all(re.sub(r"\W", "", name) in written for name in shown)
+
+
+def test_a_panel_wider_than_a_phones_page_keeps_a_width_at_which_it_can_be_read() -> None:
+    with canvas(50, 2 * WIDTH) as wide, canvas(50) as narrow:
+        assert "min-width: 662px" in wide.finished("a", "title", "words").svg
+        assert "min-width" not in narrow.finished("a", "title", "words").svg
+
+
+def test_ticks_are_round_and_inside_and_whole_where_halves_mean_nothing() -> None:
+    for edges, log in (((0.4, 3.6), ""), ((0.4, 40.6), ""), ((0.9, 1.3), "x"), ((0.002, 700.0), "x")):
+        with canvas(50) as made:
+            Plot(made.page, 0, 0, 150, 40, edges, (0, 1), log).ticks_x(whole=not log)
+            values = [float(text.get_text()) for text in made.figure.texts]
+        assert len(values) > 1
+        assert all(edges[0] <= value <= edges[1] for value in values)
+        assert values == sorted(values)
+        assert log or all(value == round(value) for value in values)
 
 
 @given(st.text("abc -[]=+", min_size=1, max_size=60).filter(str.strip), st.floats(30, 120))

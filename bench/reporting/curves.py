@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_rgba
 
-from bench.reporting.canvas import TICKS, Canvas, Plot, canvas
+from bench.reporting.canvas import TICKS, Canvas, canvas
 from bench.reporting.drawing import INK, Drawing, Panel
 from bench.reporting.drawing import TITLE as TITLE_SIZE
 from bench.reporting.layout import LEADING, WIDTH, Sign, height_of, legend_height, wrap
+from bench.reporting.plot import Plot
 from bench.reporting.standing import DatasetAnalysis
 from bench.reporting.trials import Trials, means
 
@@ -122,7 +123,7 @@ def _panel(label: str, found: Sequence[Curves]) -> Panel:
             left, top = LEFT + at % 2 * (width + GAP), tops[at // 2] + heads[at // 2]
             made.text(left, top - 3, name, va="bottom")
             plot = Plot(made.page, left, top, width, HEIGHT, across, up, log)
-            plot.ticks_x(labels=at >= len(others) - 2)  # all plots share their axes
+            plot.ticks_x(whole=True, labels=at >= len(others) - 2)  # all plots share their axes
             plot.ticks_y(labels=at % 2 == 0)
             _curves(made, plot, one, baseline)
         middle = LEFT + width + GAP / 2

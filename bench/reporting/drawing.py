@@ -17,7 +17,8 @@ from bench.reporting.standing import Standing
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from bench.reporting.canvas import Plot
+
+from bench.reporting.plot import Plot
 
 INK, LINE, PAPER = "#1f2933", "#d5d9de", "#fffffe"
 BAND = "#8a94a0"

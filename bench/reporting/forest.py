@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.metrics import METRICS
-from bench.reporting.canvas import Frame, around, plotted
+from bench.reporting.canvas import Frame, plotted
 from bench.reporting.drawing import BAND, Drawing, Panel, look, marks, rounded, words_of
 from bench.reporting.layout import EQUIVALENT, rows_of, signs_of, text_width
+from bench.reporting.plot import around
 from bench.reporting.standing import DatasetAnalysis
 from bench.reporting.tables import verdict
 

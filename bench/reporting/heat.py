@@ -9,16 +9,18 @@ import numpy as np
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
-from bench.reporting.canvas import Canvas, Frame, Plot, plotted
+from bench.reporting.canvas import Canvas, Frame, plotted
 from bench.reporting.drawing import PAPER, Drawing, Panel, rounded
 from bench.reporting.layout import WIDTH, Rows, Sign, height_of, rows_of, text_width, wrap
-from bench.reporting.standing import FEW_ROWS, DatasetAnalysis
+from bench.reporting.plot import Plot
+from bench.reporting.standing import FEW_ROWS, DatasetAnalysis, Standing
 from bench.reporting.tables import signed
 
 TITLE = "Change of each class's F1 against the baseline"
 DESCRIPTION = (
     "In hundredths of F1. Techniques with the largest gain on top; classes from most to fewest test rows, with the "
-    f"baseline's F1. Hatched: fewer than {FEW_ROWS} test rows. Exploratory: no test stands behind a single cell."
+    f"baseline's F1. Hatched: fewer than {FEW_ROWS} test rows. Exploratory: tests of single classes, adjusted for "
+    "false discoveries (q), are in the numbers alone."
 )
 LEAST = 22.0  # points of a column, so that its numbers do not touch
 COLOURS = "PuOr"
@@ -31,14 +33,19 @@ def heat_map(datasets: Sequence[DatasetAnalysis]) -> Drawing:
     limit = rounded(max(np.abs(change[np.isfinite(change)]).max(initial=0.05) for change in changes))
     shown = tuple(_panel(dataset, change, limit) for dataset, change in zip(datasets, changes, strict=True))
     rows = tuple(
-        (dataset.label, one.technique, dataset.facts["classes"][at], dataset.support[at], change[row, at])
+        (dataset.label, one.technique, dataset.facts["classes"][at], dataset.support[at], change[row, at], _q(one, at))
         for dataset, change in zip(datasets, changes, strict=True)
         for row, one in enumerate(dataset.compared)
         for at in _by_support(dataset)
         if np.isfinite(change[row, at])
     )
-    headings = ("dataset", "technique", "class", "test_rows", "change")
+    headings = ("dataset", "technique", "class", "test_rows", "change", "q")
     return Drawing("per-class-f1", TITLE, DESCRIPTION, shown, headings, rows)
+
+
+def _q(one: Standing, at: int) -> float:
+    """Return the adjusted p of a class's change; NaN where there is none."""
+    return float("nan") if one.class_q is None else float(one.class_q[at])
 
 
 def _by_support(dataset: DatasetAnalysis) -> list[int]:

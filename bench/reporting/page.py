@@ -1,5 +1,6 @@
 """report/<suite>/: one self-contained HTML page, a README that a code host shows, SVG and CSV."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -157,7 +158,7 @@ def _cell(text: str, side: str) -> str:
 
 def _figure(drawing: Drawing) -> str:
     """Return a figure with its description and its numbers; its panels stand below one another on a phone."""
-    rows = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in drawing.rows]
+    rows = [[_shown(cell) for cell in row] for row in drawing.rows]
     left = frozenset({"dataset", "technique", "class", "verdict"})
     panels = "".join(
         f"<div class='panel'>{_themed(panel.svg, f'{drawing.name}-{place}')}</div>"
@@ -169,6 +170,13 @@ def _figure(drawing: Drawing) -> str:
         "<details><summary>Numbers of this figure</summary>"
         f"{_table(drawing.headings, rows, left, drawing.title)}</details></section>"
     )
+
+
+def _shown(cell: Any) -> str:
+    """Return a number of a figure as printed; empty where there is none."""
+    if isinstance(cell, float):
+        return f"{cell:.4g}" if math.isfinite(cell) else ""
+    return str(cell)
 
 
 def _themed(svg: str, name: str) -> str:

@@ -58,7 +58,7 @@ def _panel(dataset: DatasetAnalysis) -> Panel:
     ]  # fmt: skip
     frame = Frame(dataset.label, "place (1 is best)", rows.height, rows.width + 10, 38.0, signs)
     with plotted(frame, (0.4, len(shown) + 0.6)) as (made, plot):
-        plot.ticks_x()
+        plot.ticks_x(whole=True)
         shapes, colours = [], []
         for one, y in zip(shown, rows.centres, strict=True):
             for first, last, dark in shades(one.places if one.places is not None else np.zeros(1)):
