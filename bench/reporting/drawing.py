@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-from bench.reporting.plot import Plot
-
 INK, LINE, PAPER = "#1f2933", "#d5d9de", "#fffffe"
 BAND = "#8a94a0"
 # Okabe and Ito's colours, which colour-blind readers can tell apart; the marker says the same.
@@ -120,18 +118,6 @@ def look(one: Standing) -> tuple[str, str]:
 def word_of(one: Standing) -> str:
     """Return the word under which a standing's marker is explained."""
     return one.word if one.word in LOOKS else "incomplete"
-
-
-def marks(plot: "Plot", points: Iterable[tuple[float, float, Standing]], size: float = 5) -> None:
-    """Put each standing's marker at its x, y; ``size`` in points. One artist per look."""
-    groups: dict[str, list[tuple[float, float]]] = {}
-    for x, y, one in points:
-        groups.setdefault(word_of(one), []).append((x, y))
-    for word, (colour, marker) in LOOKS.items():
-        if word in groups:
-            grown = size + 3 if marker == "*" else size
-            xs, ys = zip(*groups[word], strict=True)
-            plot.page.plot(plot.x(xs), plot.y(ys), marker, color=colour, markersize=grown, zorder=3)
 
 
 def words_of(standings: Iterable[Standing]) -> set[str]:

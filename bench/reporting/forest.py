@@ -6,9 +6,9 @@ import numpy as np
 
 from bench.metrics import METRICS
 from bench.reporting.canvas import Frame, plotted
-from bench.reporting.drawing import BAND, Drawing, Panel, look, marks, rounded, words_of
+from bench.reporting.drawing import BAND, Drawing, Panel, look, rounded, words_of
 from bench.reporting.layout import EQUIVALENT, rows_of, signs_of, text_width
-from bench.reporting.plot import around
+from bench.reporting.plot import around, marks
 from bench.reporting.standing import DatasetAnalysis
 from bench.reporting.tables import verdict
 

@@ -6,9 +6,9 @@ from itertools import pairwise
 from matplotlib.colors import to_rgba
 
 from bench.reporting.canvas import canvas
-from bench.reporting.drawing import Drawing, Panel, look, marks
+from bench.reporting.drawing import Drawing, Panel, look
 from bench.reporting.layout import LEADING, WIDTH, height_of, rows_of, text_width, wrap
-from bench.reporting.plot import Plot
+from bench.reporting.plot import Plot, marks
 from bench.reporting.standing import DatasetAnalysis, Standing
 from bench.reporting.tables import verdict
 

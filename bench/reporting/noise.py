@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from bench.reporting.canvas import Frame, plotted
-from bench.reporting.drawing import BAND, INK, Drawing, Panel, marks, rounded, words_of
+from bench.reporting.drawing import BAND, INK, Drawing, Panel, rounded, words_of
 from bench.reporting.forest import change_in
 from bench.reporting.layout import EQUIVALENT, Sign, rows_of, signs_of
-from bench.reporting.plot import around
+from bench.reporting.plot import around, marks
 from bench.reporting.standing import DatasetAnalysis, Standing
 from bench.reporting.trials import means
 

@@ -13,8 +13,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from bench.reporting.drawing import INK, LINE
+from bench.reporting.drawing import INK, LINE, LOOKS, word_of
 from bench.reporting.layout import Rows, height_of, text_width
+from bench.reporting.standing import Standing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,3 +163,15 @@ def around(values: Iterable[float], share: float = 0.06, log: bool = False) -> t
     return (
         (float(np.exp(low - spare)), float(np.exp(high + spare))) if log else (float(low - spare), float(high + spare))
     )
+
+
+def marks(plot: Plot, points: Iterable[tuple[float, float, Standing]], size: float = 5) -> None:
+    """Put each standing's marker at its x, y; ``size`` in points. One artist per look."""
+    groups: dict[str, list[tuple[float, float]]] = {}
+    for x, y, one in points:
+        groups.setdefault(word_of(one), []).append((x, y))
+    for word, (colour, marker) in LOOKS.items():
+        if word in groups:
+            grown = size + 3 if marker == "*" else size
+            xs, ys = zip(*groups[word], strict=True)
+            plot.page.plot(plot.x(xs), plot.y(ys), marker, color=colour, markersize=grown, zorder=3)

@@ -10,9 +10,9 @@ from matplotlib.collections import LineCollection
 
 from bench.metrics import METRICS
 from bench.reporting.canvas import Canvas, Frame, plotted
-from bench.reporting.drawing import INK, Drawing, look, marks, rounded, words_of
+from bench.reporting.drawing import INK, Drawing, look, rounded, words_of
 from bench.reporting.layout import NAMES, Sign, height_of, signs_of, text_width, wrap
-from bench.reporting.plot import Plot, around
+from bench.reporting.plot import Plot, around, marks
 from bench.reporting.standing import DatasetAnalysis, Standing
 
 FRONT = Sign("Pareto front", INK, line="--")
