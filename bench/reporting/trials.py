@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 NUMBERS = (
     "steps", "examples", "flops", "cpu_seconds", "resample_seconds", "stack", "rows_own", "rows_test",
 )  # fmt: skip
-RUN_COLUMNS = ("status", "reason", "no_op", "truth", "machine", "versions", "commit", "dirty", "run", *NUMBERS)
+CURVES = ("curve_step", "curve_train", "curve_validation")  # arrays, one value per validation
+RUN_COLUMNS = ("status", "reason", "no_op", "truth", "machine", "versions", "commit", "dirty", "run", *CURVES, *NUMBERS)
 TRAIN = "train_"  # before the name of a metric: its score on the rows trained on
 VALIDATION = "validation_"  # likewise, on the rows that stopping and decisions look at
 _OTHER_PARTS = {"train": TRAIN, "validation": VALIDATION}
