@@ -35,7 +35,7 @@ def run_command(options: argparse.Namespace) -> Answer:
     states = compare(plan, held.statuses, held.scored, store.remembered(), held.lost)
     if options.dry_run:
         console.print(terminal.plan_table(plan, states))
-        for line in terminal.fold_picture(plan):
+        for line in (*terminal.fold_picture(plan), *_foreseen(plan, store)):
             console.print(line)
     seconds = estimate(store, plan, states, worker_count(options))
     console.print(terminal.summary(plan, states, seconds))
@@ -44,6 +44,13 @@ def run_command(options: argparse.Namespace) -> Answer:
     if options.dry_run:
         return Answer(0, data | {"outcomes": None, "datasets": [], "report": None})
     return _run(plan, store, options, console, data)
+
+
+def _foreseen(plan: Plan, store: Store) -> list[str]:
+    """Return, per dataset, the smallest effect that the planned repeats will find."""
+    from bench.reporting.foreseeing import foresee
+
+    return [one.sentence for one in foresee(plan.as_dict(), store)]
 
 
 def _plan(suite: Suite, wanted: str | None) -> Plan:

@@ -138,12 +138,15 @@ def detectable_in_standard_errors(freedom: float, family: int, power: float = PO
     """
     from scipy.optimize import root_scalar
 
-    critical = stats.t.ppf(1 - ALPHA / (2 * family), freedom)
+    critical = special.stdtrit(freedom, 1 - ALPHA / (2 * family))
     high = 4.0 * (critical + 2.0)
-    while stats.nct.sf(critical, freedom, high) < power:
+    while special.nctdtr(freedom, high, critical) > 1 - power:
         high *= 2
     found = root_scalar(
-        lambda effect: stats.nct.sf(critical, freedom, effect) - power, bracket=(0.0, high), method="brentq", xtol=1e-4
+        lambda effect: 1 - power - special.nctdtr(freedom, effect, critical),
+        bracket=(0.0, high),
+        method="brentq",
+        xtol=1e-4,
     )
     return float(found.root)
 
@@ -265,6 +268,7 @@ def verdicts(
 class Ranks:
     """Per technique: 1 + the number significantly better, P(rank = 1), and the 90 % interval of its rank.
 
+    places [techniques, techniques]: the share of draws in which row takes place 1 + column.
     better [techniques, techniques]: whether row is significantly better than column.
     """
 
@@ -272,6 +276,7 @@ class Ranks:
     first: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    places: np.ndarray
     better: np.ndarray
 
 
@@ -289,4 +294,5 @@ def ranks(scores: np.ndarray, better: np.ndarray, seed: int = 0, draws: int = 20
     winners = place == 1
     first = (winners / winners.sum(axis=0)).mean(axis=1)
     low, high = np.quantile(place, (0.05, 0.95), axis=1, method="nearest") if count else (np.empty(0), np.empty(0))
-    return Ranks(1 + better.sum(axis=0), first, low.astype(int), high.astype(int), better)
+    places = np.array([np.bincount(line, minlength=count) for line in place.astype(int) - 1]) / draws
+    return Ranks(1 + better.sum(axis=0), first, low.astype(int), high.astype(int), places.reshape(count, count), better)

@@ -1,4 +1,4 @@
-"""What all figures share: colours, markers, panels, and SVG text that is the same bytes each time.
+"""What all figures share: colours, markers, and SVG text that is the same bytes each time.
 
 A fixed hash salt, no date, and numbers that are rounded before they are drawn. Ink, lines and paper have colours of
 their own, which the page replaces by those of its theme.
@@ -6,22 +6,17 @@ their own, which the page replaces by those of its theme.
 
 import io
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
-
-import matplotlib as mpl
-import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from bench.reporting.csvs import csv_text
 from bench.reporting.standing import Standing
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 INK, LINE, PAPER = "#1f2933", "#d5d9de", "#fffffe"
 BAND = "#8a94a0"
@@ -36,24 +31,30 @@ LOOKS = {
     "incomplete": ("#8a8f96", "x"),
     "not compared": ("#8a8f96", "P"),
 }
+FONT = "DejaVu Sans"
+TEXT, TITLE = 8.5, 9.5  # points
 STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "remedy-bench", "svg.fonttype": "none", "font.family": ["DejaVu Sans"], "font.size": 8,
-    "text.color": INK, "axes.edgecolor": INK, "axes.labelcolor": INK, "axes.titlecolor": INK, "xtick.color": INK,
-    "ytick.color": INK, "axes.facecolor": PAPER, "figure.facecolor": PAPER, "axes.spines.top": False,
-    "axes.spines.right": False, "axes.linewidth": 0.6, "axes.titlesize": 9, "axes.titlelocation": "left",
-    "axes.titleweight": "bold", "grid.color": LINE, "grid.linewidth": 0.6, "axes.axisbelow": True,
-    "hatch.linewidth": 0.5, "xtick.major.width": 0.6, "ytick.major.width": 0.6,
+    "svg.hashsalt": "remedy-bench", "svg.fonttype": "none", "font.family": [FONT], "font.size": TEXT,
+    "text.color": INK, "text.parse_math": False, "figure.facecolor": PAPER, "hatch.linewidth": 0.5,
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
+class Panel:
+    """One part of a figure, as SVG: a dataset, or the whole figure where it has no parts (an empty label)."""
+
+    label: str
+    svg: str
+
+
+@dataclass(frozen=True)
 class Drawing:
-    """One figure: a name for its files, a title, a description in words, the SVG, and its numbers."""
+    """One figure: a name for its files, a title, a description in words, its panels, and its numbers."""
 
     name: str
     title: str
     description: str
-    svg: str
+    panels: tuple[Panel, ...]
     headings: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
@@ -62,27 +63,46 @@ class Drawing:
         """Return the numbers as CSV."""
         return csv_text(self.headings, self.rows)
 
-
-@contextmanager
-def panels(count: int, height: float) -> "Iterator[tuple[Figure, list[Axes]]]":
-    """Give a figure with panels in two columns, ``height`` inches each."""
-    columns = min(2, count)
-    lines = -(-count // columns)
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(6.4 * columns, height * lines + 0.4), layout="constrained")
-        axes = list(np.ravel(figure.subplots(lines, columns, squeeze=False)))
-        for spare in axes[count:]:
-            spare.remove()
-        yield figure, axes[:count]
+    @property
+    def files(self) -> dict[str, Panel]:
+        """Return the panels by the names of their files."""
+        return {
+            f"{self.name}-{file_stem(one.label)}.svg" if one.label else f"{self.name}.svg": one for one in self.panels
+        }
 
 
-def svg_text(figure: Figure, title: str, description: str) -> str:
-    """Return a figure as SVG text with a title and a description, and without a date."""
+def file_stem(label: str) -> str:
+    """Return a dataset's label as part of a file name."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.")
+
+
+def svg_text(figure: "Figure", title: str, description: str, least: float) -> str:
+    """Return a figure as SVG text with a title and a description, and without a date.
+
+    least: the width in CSS pixels below which its text could not be read; 0 where it may shrink with the page.
+    """
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = out.getvalue().replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
+    style = "stroke-linejoin: round; stroke-linecap: butt; font-family: 'DejaVu Sans', Verdana, sans-serif"
+    style += f"; font-size: {TEXT}px; fill: {INK}"  # what text has, unless it says otherwise
+    style += f"; min-width: {least:.0f}px" if least else ""
     told = f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"
-    return re.sub(r"<svg ([^>]*)>", lambda found: f'<svg role="img" {found[1]}>{told}', text, count=1)
+    return re.sub(
+        r"<svg ([^>]*)>",
+        lambda found: f'<svg role="img" style="{style}" {found[1]}>{told}',
+        _compact(out.getvalue()),
+        count=1,
+    )
+
+
+def _compact(svg: str) -> str:
+    """Return the SVG without what nobody reads: ids of groups, repeated styles, digits below a hundredth of a point."""
+    svg = re.sub(r"<metadata>.*?</metadata>|<style type.*?</style>|<defs>\s*</defs>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = svg.replace(f"font-family: '{FONT}'; ", "").replace(f"font-size: {TEXT}px; ", "")
+    svg = re.sub(r' transform="rotate\(-0 [^"]*\)"', "", svg)
+    svg = re.sub(r"<[^>]+>", lambda tag: re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", tag[0]), svg)
+    return re.sub(r"\s*\n\s*", "\n", svg)
 
 
 def rounded(value: float) -> float:
@@ -92,27 +112,14 @@ def rounded(value: float) -> float:
 
 def look(one: Standing) -> tuple[str, str]:
     """Return the colour and the marker of a standing."""
-    return LOOKS.get(one.word, LOOKS["incomplete"])
-
-
-def mark(axis: "Axes", x: float, y: float, one: Standing, size: float = 6) -> None:
-    """Put a standing's marker at x, y; ``size`` in points."""
-    colour, marker = look(one)
-    grown = size + 3 if marker == "*" else size
-    axis.plot([x], [y], marker=marker, color=colour, markersize=grown, linestyle="none", clip_on=False, zorder=3)
-
-
-def legend(figure: Figure, words: set[str], extra: Sequence[Any] = ()) -> None:
-    """Explain the markers below the panels."""
-    shown = [word for word in LOOKS if word in words]
-    handles: list[Any] = [
-        Line2D([], [], color=LOOKS[word][0], marker=LOOKS[word][1], linestyle="none", label=word) for word in shown
-    ]
-    figure.legend(
-        handles=[*handles, *extra], loc="outside lower center", ncols=len(handles) + len(extra), frameon=False
-    )
+    return LOOKS[word_of(one)]
 
 
 def word_of(one: Standing) -> str:
     """Return the word under which a standing's marker is explained."""
     return one.word if one.word in LOOKS else "incomplete"
+
+
+def words_of(standings: Iterable[Standing]) -> set[str]:
+    """Return the words that explain the markers of some standings."""
+    return {word_of(one) for one in standings}

@@ -127,6 +127,7 @@ def _ranks(field: _Field, comparer: Comparer, scores: Values, facts: Mapping[str
             "p_first": float(ranks.first[place]),
             "place_low": int(ranks.low[place]),
             "place_high": int(ranks.high[place]),
+            "places": ranks.places[place],
             "beats": tuple(itertools.compress(names, ranks.better[place])),
             "beaten_by": tuple(itertools.compress(names, ranks.better[:, place])),
         }

@@ -1,9 +1,11 @@
 """report/<suite>/: one self-contained HTML page, a README that a code host shows, SVG and CSV."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from bench.reporting import csvs, tables, words
 from bench.reporting.analysis import analyse
@@ -54,7 +56,7 @@ def write_report(results: Path, report: Path) -> Written:
         files |= {f"{slug(dataset)}-{kind}.csv": text(dataset) for kind, text in _files(dataset).items()}
     files["datasets.csv"] = csvs.datasets_csv(analysis)
     for drawing in drawings:
-        files |= {f"{drawing.name}.svg": drawing.svg, f"{drawing.name}.csv": drawing.csv}
+        files |= {name: panel.svg for name, panel in drawing.files.items()} | {f"{drawing.name}.csv": drawing.csv}
     write_files(report, files)
     return Written(report / "index.html", analysis)
 
@@ -81,7 +83,8 @@ def _readme(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
         links = ", ".join(f"[{kind}]({name}-{kind}.csv)" for kind in _files(dataset))
         parts.append(f"{words.protocol(dataset)} Numbers: {links}.\n")
     for drawing in drawings:
-        parts += [f"## {drawing.title}\n", f"![{drawing.title}]({drawing.name}.svg)\n"]
+        images = [f"![{drawing.title}: {panel.label}]({name})" for name, panel in drawing.files.items()]
+        parts += [f"## {drawing.title}\n", "\n".join(images) + "\n"]
         parts.append(f"{drawing.description} Numbers: [{drawing.name}.csv]({drawing.name}.csv).\n")
     return "\n".join(parts)
 
@@ -104,7 +107,7 @@ def _page(analysis: Analysis, summary: Summary, drawings: Sequence[Drawing]) -> 
         f"<details><summary>How to read the tables</summary><ul class='soft'>{explanation}</ul></details></section>",
         _gains(analysis),
         *(_dataset_section(dataset) for dataset in analysis.datasets),
-        *(_figure(drawing, index) for index, drawing in enumerate(drawings)),
+        *map(_figure, drawings),
         "</div>",
         "<a class='up' href='#contents'>Contents</a>",
     ]
@@ -156,23 +159,34 @@ def _dataset_section(dataset: DatasetAnalysis) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _figure(drawing: Drawing, index: int) -> str:
-    """Return a figure with its description and its numbers."""
-    rows = [[f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row] for row in drawing.rows]
+def _figure(drawing: Drawing) -> str:
+    """Return a figure with its description and its numbers; its panels stand below one another on a phone."""
+    rows = [[_shown(cell) for cell in row] for row in drawing.rows]
     left = frozenset({"dataset", "technique", "class", "verdict"})
+    panels = "".join(
+        f"<div class='panel'>{_themed(panel.svg, f'{drawing.name}-{place}')}</div>"
+        for place, panel in enumerate(drawing.panels)
+    )
     return (
-        f"<section id='{drawing.name}'><h2>{escape(drawing.title)}</h2><figure>{_themed(drawing.svg, index)}"
+        f"<section id='{drawing.name}'><h2>{escape(drawing.title)}</h2><figure><div class='panels'>{panels}</div>"
         f"<figcaption>{escape(drawing.description)}</figcaption></figure>"
         "<details><summary>Numbers of this figure</summary>"
         f"{table(drawing.headings, rows, left, drawing.title)}</details></section>"
     )
 
 
-def _themed(svg: str, index: int) -> str:
-    """Return an SVG to stand in the page: colours of the page's theme, and ids that no other figure has."""
+def _shown(cell: Any) -> str:
+    """Return a number of a figure as printed; empty where there is none."""
+    if isinstance(cell, float):
+        return f"{cell:.4g}" if math.isfinite(cell) else ""
+    return str(cell)
+
+
+def _themed(svg: str, name: str) -> str:
+    """Return an SVG to stand in the page: colours of the page's theme, and ids that no other panel has."""
     inline = svg[svg.index("<svg") :]
     for own, theme in ((INK, "currentColor"), (LINE, "var(--line)"), (PAPER, "var(--paper)")):
         inline = inline.replace(own, theme)
-    for before, after in (('id="', f'id="f{index}-'), ('href="#', f'href="#f{index}-'), ("url(#", f"url(#f{index}-")):
+    for before, after in (('id="', f'id="{name}-'), ('href="#', f'href="#{name}-'), ("url(#", f"url(#{name}-")):
         inline = inline.replace(before, after)
     return inline

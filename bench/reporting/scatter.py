@@ -1,31 +1,37 @@
 """Scatter plots: score against the train/test gap, and score against cost with the Pareto front."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from matplotlib.lines import Line2D
+from matplotlib.collections import LineCollection
 
 from bench.metrics import METRICS
-from bench.reporting.drawing import INK, Drawing, legend, look, mark, panels, rounded, svg_text, word_of
+from bench.reporting.canvas import Canvas, Frame, plotted
+from bench.reporting.drawing import INK, Drawing, look, rounded, words_of
+from bench.reporting.layout import NAMES, Sign, height_of, signs_of, text_width, wrap
+from bench.reporting.plot import Plot, around, marks
 from bench.reporting.standing import DatasetAnalysis, Standing
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+FRONT = Sign("Pareto front", INK, line="--")
 
 
 def gap_figure(datasets: Sequence[DatasetAnalysis]) -> Drawing:
     """Score against the gap between training and test."""
     title = "Score against the gap between training and test rows"
     description = "The further right, the better a technique looks on the rows it was trained on than on test rows."
-    with panels(len(datasets), 3.7) as (figure, axes):
-        for axis, dataset in zip(axes, datasets, strict=True):
-            _scatter(axis, dataset, lambda one: one.gap)
-            axis.set_xlabel("gap (training over test)" if dataset.higher else "gap (test over training)")
-        legend(figure, {word_of(one) for dataset in datasets for one in dataset.scored})
-        svg = svg_text(figure, title, description)
+    shown = []
+    for dataset in datasets:
+        below = "gap (training over test)" if dataset.higher else "gap (test over training)"
+        with _scatter(dataset, below, lambda one: one.gap) as (made, plot):
+            plot.ticks_x()
+            shown.append(made.finished(dataset.label, title, description))
     rows = _scatter_rows(datasets, lambda one: one.gap)
-    return Drawing("gap-score", title, description, svg, ("dataset", "technique", "gap", "score", "verdict"), rows)
+    return Drawing(
+        "gap-score", title, description, tuple(shown), ("dataset", "technique", "gap", "score", "verdict"), rows
+    )
 
 
 def cost_figure(datasets: Sequence[DatasetAnalysis]) -> Drawing:
@@ -35,18 +41,17 @@ def cost_figure(datasets: Sequence[DatasetAnalysis]) -> Drawing:
         "Cost is CPU time of training and resampling over the baseline's, on the same machine and stack size. The "
         "stepped line is the Pareto front: no technique left of it scores as well. Its corners are not tested."
     ) + "".join(f" {_left_out(dataset)}" for dataset in datasets if _left_out(dataset))
-    with panels(len(datasets), 3.7) as (figure, axes):
-        for axis, dataset in zip(axes, datasets, strict=True):
-            axis.set_xscale("log")
-            _front(axis, dataset)
-            _scatter(axis, dataset, lambda one: one.cost_ratio)
-            _cost_ticks(axis)
-            axis.set_xlabel("cost, times the baseline's CPU time")
-        front = Line2D([], [], color=INK, linewidth=0.8, linestyle="--", label="Pareto front")
-        legend(figure, {word_of(one) for dataset in datasets for one in dataset.scored}, [front])
-        svg = svg_text(figure, title, description)
+    shown = []
+    for dataset in datasets:
+        below = "cost, times the baseline's CPU time"
+        with _scatter(dataset, below, lambda one: one.cost_ratio, [FRONT], log="x") as (made, plot):
+            plot.ticks_x(suffix="x")
+            _front(plot, dataset)
+            shown.append(made.finished(dataset.label, title, description))
     rows = _scatter_rows(datasets, lambda one: one.cost_ratio)
-    return Drawing("cost-score", title, description, svg, ("dataset", "technique", "cost", "score", "verdict"), rows)
+    return Drawing(
+        "cost-score", title, description, tuple(shown), ("dataset", "technique", "cost", "score", "verdict"), rows
+    )
 
 
 def _left_out(dataset: DatasetAnalysis) -> str:
@@ -63,20 +68,6 @@ def _left_out(dataset: DatasetAnalysis) -> str:
     return f"Left out on {dataset.label}: {', '.join(one.technique for one in missing)} ({reason})."
 
 
-def _cost_ticks(axis: "Axes") -> None:
-    """Mark round ratios; a logarithmic axis of less than a decade has next to no ticks of its own."""
-    low, high = axis.get_xlim()
-    if high / low < 3:
-        width = 0.02 if high / low < 1.15 else 0.05 if high / low < 1.5 else 0.25
-        ticks = [width * count for count in range(1, 400)]
-    else:
-        steps = (1, 2, 5) if high / low < 300 else (1,)
-        ticks = [step * 10.0**power for power in range(-4, 6) for step in steps]
-    inside = [tick for tick in ticks if low <= tick <= high]
-    axis.set_xticks(inside, [f"{tick:.4g}x" for tick in inside])
-    axis.set_xticks([], minor=True)
-
-
 def _scatter_rows(
     datasets: Sequence[DatasetAnalysis], value: Callable[[Standing], float]
 ) -> tuple[tuple[Any, ...], ...]:
@@ -88,48 +79,58 @@ def _scatter_rows(
     )
 
 
-def _scatter(axis: "Axes", dataset: DatasetAnalysis, value: Callable[[Standing], float]) -> None:
+@contextmanager
+def _scatter(
+    dataset: DatasetAnalysis,
+    below: str,
+    value: Callable[[Standing], float],
+    more: Sequence[Sign] = (),
+    log: str = "",
+) -> Iterator[tuple[Canvas, Plot]]:
     """Draw a point per technique, and its name in the right margin, joined to it by a thin line.
 
     Names beside the points would cover one another where techniques do alike.
     """
     points = sorted((one for one in dataset.scored if np.isfinite(value(one))), key=lambda one: one.score)
-    for one in points:
-        mark(axis, rounded(value(one)), rounded(one.score), one, 5)
-    axis.margins(0.06)
-    axis.autoscale_view()
-    axis.set_ylabel(f"{METRICS[dataset.metric].title} ({'up' if dataset.higher else 'down'} is better)")
-    axis.set_title(dataset.label)
-    axis.grid(visible=True)
-    low, high = axis.get_ylim()
-    edge = axis.get_xlim()[1]
-    places = spread([(rounded(one.score) - low) / (high - low) for one in points], 0.042)
-    for one, place in zip(points, places, strict=True):
-        start, end = (rounded(value(one)), rounded(one.score)), (edge, low + place * (high - low))
-        axis.plot(*zip(start, end, strict=True), color=look(one)[0], linewidth=0.5, alpha=0.55, zorder=2)
-        weight = "bold" if one.is_baseline else "normal"
-        axis.text(
-            1.01, round(place, 4), one.technique, fontsize=6.5, va="center", weight=weight, transform=axis.transAxes
-        )
-    axis.set_xlim(right=edge)
-    axis.set_ylim(low, high)
+    names = [wrap(one.technique, NAMES, bold=one.is_baseline) for one in points]
+    wide = max((text_width(name, bold=True) for name in names), default=0.0)
+    heights = np.array([height_of(name) + 1 for name in names])
+    height = max(190.0, float(heights.sum()) + 4)
+    signs = [*signs_of(words_of(points)), *more]
+    above = f"{METRICS[dataset.metric].title} ({'up' if dataset.higher else 'down'} is better)"
+    frame = Frame(dataset.label, below, height, 36.0, wide + 20, signs, above)
+    xs, ys = [rounded(value(one)) for one in points], [rounded(one.score) for one in points]
+    with plotted(frame, around(xs, log="x" in log), around(ys), log) as (made, plot):
+        plot.ticks_y()
+        edge, bottom = plot.left + plot.width, plot.top + plot.height
+        places = [bottom - place for place in spread(bottom - plot.y(ys), heights, height)]
+        joined = [((x, y), (edge, place)) for x, y, place in zip(plot.x(xs), plot.y(ys), places, strict=True)]
+        colours = [look(one)[0] for one in points]
+        plot.page.add_collection(LineCollection(joined, colors=colours, linewidth=0.5, alpha=0.55), autolim=False)
+        for one, name, place in zip(points, names, places, strict=True):
+            plot.text(edge + 4, place, name, va="center", weight="bold" if one.is_baseline else "normal")
+        marks(plot, zip(xs, ys, points, strict=True))
+        yield made, plot
 
 
-def spread(wanted: Sequence[float], apart: float) -> list[float]:
-    """Return the places nearest to the wanted ascending ones that are at least ``apart``, within 0..1.
+def spread(wanted: Sequence[float] | np.ndarray, sizes: Sequence[float] | np.ndarray, room: float) -> list[float]:
+    """Return the places nearest to the wanted ascending ones, where labels of these sizes do not overlap in 0..room.
 
-    Less apart where so many do not fit. Nearest in squares: monotone regression of the wanted places, less the gaps.
+    Labels give way to each other, evenly, where they do not all fit. Nearest in squares: monotone regression of the
+    wanted places, less the gaps.
     """
     if not len(wanted):
         return []
     from scipy.optimize import isotonic_regression
 
-    gaps = min(apart, 1 / max(1, len(wanted) - 1)) * np.arange(len(wanted))
+    sizes = np.asarray(sizes, dtype=float)
+    sizes = sizes * min(1.0, room / sizes.sum())
+    gaps = np.cumsum([0.0, *((sizes[1:] + sizes[:-1]) / 2)])
     level = isotonic_regression(np.asarray(wanted) - gaps).x
-    return list(np.clip(level, 0.0, 1.0 - gaps[-1]) + gaps)
+    return list(np.clip(level, sizes[0] / 2, room - sizes[-1] / 2 - gaps[-1]) + gaps)
 
 
-def _front(axis: "Axes", dataset: DatasetAnalysis) -> None:
+def _front(plot: Plot, dataset: DatasetAnalysis) -> None:
     """Draw the Pareto front: the best score at each cost."""
     sign = 1 if dataset.higher else -1
     points = [(rounded(one.cost_ratio), rounded(one.score)) for one in dataset.scored if np.isfinite(one.cost_ratio)]
@@ -137,5 +138,7 @@ def _front(axis: "Axes", dataset: DatasetAnalysis) -> None:
     for cost, score in sorted(points, key=lambda point: (point[0], -sign * point[1])):
         if not corners or sign * score > sign * corners[-1][1]:
             corners.append((cost, score))
-    if corners:
-        axis.step(*zip(*corners, strict=True), where="post", color=INK, linewidth=0.8, linestyle="--", zorder=1)
+    steps = [place for a, b in pairwise(corners) for place in (a, (b[0], a[1]))] + corners[-1:]
+    if steps:
+        xs, ys = zip(*steps, strict=True)
+        plot.line(xs, ys, width=0.8, style="--")

@@ -33,6 +33,7 @@ class Standing:
     adjusted by false discovery rate over the dataset's techniques and classes (exploratory).
     cost_ratio: seconds of training and resampling over the baseline's, on the same machine and stack size;
     flops_ratio: FLOPs over the baseline's, shown where no trial of the baseline shares machine and stack size.
+    places: the share of resamplings of the repeats in which it takes the first place, the second and so on.
     beats, beaten_by: techniques that it is significantly better than, and those that are than it, in the plan's order.
     replica: 1 where this is the baseline once more, whose difference to the baseline is the noise floor (A/A).
     """
@@ -60,6 +61,7 @@ class Standing:
     p_first: float = np.nan
     place_low: int | None = None
     place_high: int | None = None
+    places: np.ndarray | None = None
     beats: tuple[str, ...] = ()
     beaten_by: tuple[str, ...] = ()
     cost_ratio: float = np.nan

@@ -4,7 +4,6 @@ An index is made from these files alone, so it needs no analysis, and covers eve
 """
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from bench.metrics import METRICS
 from bench.reporting import tables, words
+from bench.reporting.drawing import file_stem
 from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
 
 SUMMARY = "summary.json"
@@ -56,7 +56,7 @@ class Summary:
 
 def slug(dataset: DatasetAnalysis) -> str:
     """Return a dataset's label as the start of a file name."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", dataset.label).strip("-.")
+    return file_stem(dataset.label)
 
 
 def summarise(analysis: Analysis) -> Summary:

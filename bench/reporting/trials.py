@@ -1,6 +1,6 @@
 """The plan's cells joined with what the store holds of them: one row per (dataset, technique, repeat, fold)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 NUMBERS = (
     "steps", "examples", "flops", "cpu_seconds", "resample_seconds", "stack", "rows_own", "rows_test",
 )  # fmt: skip
-RUN_COLUMNS = ("status", "reason", "no_op", "truth", "machine", "versions", "commit", "dirty", "run", *NUMBERS)
+CURVES = ("curve_step", "curve_train", "curve_validation")  # arrays, one value per validation
+RUN_COLUMNS = ("status", "reason", "no_op", "truth", "machine", "versions", "commit", "dirty", "run", *CURVES, *NUMBERS)
 TRAIN = "train_"  # before the name of a metric: its score on the rows trained on
 VALIDATION = "validation_"  # likewise, on the rows that stopping and decisions look at
 _OTHER_PARTS = {"train": TRAIN, "validation": VALIDATION}
@@ -36,6 +37,11 @@ class Trials:
         """Return the rows where ``chosen`` (bool, one per row) is true."""
         if chosen.all():
             return self
+        return Trials({name: values[chosen] for name, values in self.columns.items()})
+
+    def at(self, rows: Sequence[int]) -> "Trials":
+        """Return some rows, in the order asked for."""
+        chosen = np.asarray(rows, dtype=int)
         return Trials({name: values[chosen] for name, values in self.columns.items()})
 
     def split(self, name: str) -> "dict[str, Trials]":
