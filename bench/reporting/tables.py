@@ -21,10 +21,11 @@ HEADINGS = (
 WORDY = frozenset(
     {"technique", "difference [95 %]", "verdict", "gap [95 %]"}
 )  # columns of words; the others are numbers
-TERMINAL_HEADINGS = ("rank", "technique", "score", "difference [95 %]", "verdict", "cost", "trials")
+TERMINAL_HEADINGS = ("rank", "technique", "score", "difference [95 %]", "verdict", "cost")
 NONE = "-"
 _COMPACT: dict[str, Any] = {"box": box.SIMPLE_HEAD, "show_edge": False, "pad_edge": False, "padding": 0}
 STYLES = {"better": "bold green", "worse": "red", "equivalent": "cyan", "identical": "cyan", "baseline": "bold"}
+UNDECIDED = "undecided (x): these repeats would have found differences from x on, with 80 % power"
 VERDICTS = ("better", "equivalent", "identical", "undecided", "worse", "incomplete", "not compared", "not applicable")
 
 
@@ -104,7 +105,10 @@ def title(dataset: DatasetAnalysis) -> str:
 
 
 def terminal_ranking(analysis: Analysis) -> RenderableType:
-    """Return the ranked tables of all datasets for a terminal, then what is incomplete or does not apply."""
+    """Return the ranked tables of all datasets for a terminal, then what is incomplete or does not apply.
+
+    The smallest difference that would have been found stands beside an undecided verdict.
+    """
     shown: list[RenderableType] = []
     for dataset in analysis.datasets:
         table = Table(title=Text(title(dataset)), title_justify="left", **_COMPACT)
@@ -114,9 +118,11 @@ def terminal_ranking(analysis: Analysis) -> RenderableType:
         for one in dataset.planned:
             line = cells(one, 3)
             if one.word == "undecided":
-                line["verdict"] += f", detects {line['detectable']}"
+                line["verdict"] += f" ({line['detectable']})"
             table.add_row(*(Text(line[heading]) for heading in TERMINAL_HEADINGS), style=STYLES.get(one.word, ""))
         shown += [Text(title(dataset), style="italic") if dataset.absent else table, *map(Text, lacking(dataset)), ""]
+    if any(one.word == "undecided" for dataset in analysis.datasets for one in dataset.planned):
+        shown.append(Text(UNDECIDED, style="italic"))
     return Group(*shown)
 
 
