@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -16,6 +16,9 @@ from bench.plan import Plan, compare, filter_plan, look_up, make_plan
 from bench.resultsfolder import results_of, with_results
 from bench.store import Store
 from bench.suite import Suite, load_suite, smoke
+
+if TYPE_CHECKING:
+    from bench.reporting.foreseeing import Foreseen
 
 
 def run_command(options: argparse.Namespace) -> Answer:
@@ -33,24 +36,25 @@ def run_command(options: argparse.Namespace) -> Answer:
     store = Store(options.results / suite.name)
     held = look_up(plan, store, options.retry)
     states = compare(plan, held.statuses, held.scored, store.remembered(), held.lost)
+    foreseen = _foreseen(plan, store) if options.dry_run else []
     if options.dry_run:
         console.print(terminal.plan_table(plan, states))
-        for line in (*terminal.fold_picture(plan), *_foreseen(plan, store)):
+        for line in (*terminal.fold_picture(plan), *(one.sentence for one in foreseen)):
             console.print(line)
     seconds = estimate(store, plan, states, worker_count(options))
     console.print(terminal.summary(plan, states, seconds))
     data = {"suite": suite.name, "dry_run": options.dry_run, "results": store.path}
-    data["plan"] = documents.planned(plan, states, seconds, reasons)
+    data |= {"plan": documents.planned(plan, states, seconds, reasons), "foreseen": documents.foreseen(foreseen)}
     if options.dry_run:
         return Answer(0, data | {"outcomes": None, "datasets": [], "report": None})
     return _run(plan, store, options, console, data)
 
 
-def _foreseen(plan: Plan, store: Store) -> list[str]:
+def _foreseen(plan: Plan, store: Store) -> "list[Foreseen]":
     """Return, per dataset, the smallest effect that the planned repeats will find."""
     from bench.reporting.foreseeing import foresee
 
-    return [one.sentence for one in foresee(plan.as_dict(), store)]
+    return foresee(plan.as_dict(), store)
 
 
 def _plan(suite: Suite, wanted: str | None) -> Plan:

@@ -12,6 +12,7 @@ from bench.splits import picture
 if TYPE_CHECKING:
     from bench.comparison import Comparison, OnDataset
     from bench.plan import CellState, Plan
+    from bench.reporting.foreseeing import Foreseen
     from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
     from bench.runner import Outcomes
 
@@ -67,6 +68,21 @@ def _cell(state: "CellState") -> dict[str, Any]:
         "absent": state.cell.absent,
         "note": state.note,
     }
+
+
+def foreseen(found: "Sequence[Foreseen]") -> list[dict[str, Any]]:
+    """Return the smallest effect that the planned repeats will find, per dataset."""
+    return [
+        {
+            "dataset": one.facts["label"],
+            "metric": one.facts["metric"],
+            "effect": one.effect,
+            "techniques": one.techniques,
+            "family": one.family,
+            "sentence": one.sentence,
+        }
+        for one in found
+    ]
 
 
 def outcomes(found: "Outcomes") -> dict[str, Any]:

@@ -253,6 +253,7 @@ def test_a_run_says_what_was_planned_how_it_ended_and_who_stands_where(
     assert "15 to train" in " ".join(errors.split()), "what people read goes to standard error"
     assert (dry["outcomes"], dry["datasets"], dry["report"], dry["dry_run"]) == (None, [], None, True)
     assert not (tmp_path / "results").exists()
+    assert [(one["dataset"], one["effect"], one["techniques"]) for one in dry["foreseen"]] == [("digits", None, 0)]
     plan = dry["plan"]
     assert (plan["trainings"], plan["stored"], plan["missing"], plan["seconds"]) == (15, 0, 15, None)
     assert plan["datasets"][0]["rotation"] == ["TTV", "TVT", "VTT"]
@@ -288,6 +289,8 @@ def test_a_run_says_what_was_planned_how_it_ended_and_who_stands_where(
     changed = suite_file(tmp_path, datasets=[{"use": "digits", "recipe": {"steps": 21, "network.width": 16}}])
     stale, _ = asked(capsys, "run", changed, "--dry-run", kind="run")
     assert stale["plan"]["seconds"] > 0
+    assert stale["foreseen"][0]["effect"] > 0
+    assert done["foreseen"] == []
     assert [cell["changed"] for cell in stale["plan"]["cells"][:2]] == [["recipe.steps: 20 -> 21"]] * 2
     assert [cell["stale"] for cell in stale["plan"]["cells"]] == [5, 5, 5, 5, 0]
 
