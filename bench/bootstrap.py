@@ -44,13 +44,17 @@ class DrawnRows:
         return cls(rows, tuple(np.ascontiguousarray(counts[:, own]) for own in rows))
 
     def confusions(self, labels: np.ndarray) -> np.ndarray:
-        """Return one trial's confusion matrix on each draw, int64 [draws, C, C], from its predicted classes [N]."""
-        names = np.arange(len(self.rows))
-        matrices = [
-            counts @ (labels[own, None] == names).astype(np.float32)
-            for own, counts in zip(self.rows, self.counts, strict=True)
-        ]
-        return np.rint(np.stack(matrices, axis=1)).astype(np.int64)
+        """Return confusion matrices of predicted classes labels [trials, N] on each draw, int64 [trials, draws, C, C].
+
+        For each true class one matrix product, of all trials at once.
+        """
+        trials, classes = len(labels), len(self.rows)
+        found = np.empty((trials, DRAWS, classes, classes), dtype=np.int64)
+        for true, (own, counts) in enumerate(zip(self.rows, self.counts, strict=True)):
+            hot = (labels.T[own, :, None] == np.arange(classes)).astype(np.float32)  # [rows of the class, trials, C]
+            products = (counts @ hot.reshape(len(own), -1)).reshape(DRAWS, trials, classes)
+            found[:, :, true] = np.rint(products).swapaxes(0, 1)
+        return found
 
 
 def drawn_errors(truth: np.ndarray, predicted: np.ndarray, metric: str, seed: int = 0) -> np.ndarray:

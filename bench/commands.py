@@ -35,7 +35,7 @@ def run_command(options: argparse.Namespace) -> Answer:
     states = compare(plan, held.statuses, held.scored, store.remembered(), held.lost)
     if options.dry_run:
         console.print(terminal.plan_table(plan, states))
-        for line in terminal.fold_picture(plan):
+        for line in (*terminal.fold_picture(plan), *_foreseen(plan, store)):
             console.print(line)
     seconds = estimate(store, plan, states, worker_count(options))
     console.print(terminal.summary(plan, states, seconds))
@@ -44,6 +44,13 @@ def run_command(options: argparse.Namespace) -> Answer:
     if options.dry_run:
         return Answer(0, data | {"outcomes": None, "datasets": [], "report": None})
     return _run(plan, store, options, console, data)
+
+
+def _foreseen(plan: Plan, store: Store) -> list[str]:
+    """Return, per dataset, the smallest effect that the planned repeats will find."""
+    from bench.reporting.foreseeing import foresee
+
+    return [one.sentence for one in foresee(plan.as_dict(), store)]
 
 
 def _plan(suite: Suite, wanted: str | None) -> Plan:
@@ -59,13 +66,15 @@ def _suite(options: argparse.Namespace) -> Suite:
 def _run(plan: Plan, store: Store, options: argparse.Namespace, console: Console, data: Mapping[str, Any]) -> Answer:
     """Train and report; ``data``: what the answer says of the plan."""
     from bench import runner, terminal
-    from bench.reporting import terminal_ranking, write_report
+    from bench.reporting import check_indexes, terminal_ranking, write_indexes, write_report
 
     execute = executor(options)
     _check_report(options.report / plan.suite.name)
+    check_indexes(options.report, [options.report / plan.suite.name])
     with terminal.Running(console, plan) as observer:
         outcomes = runner.run(plan, store, execute, observer, options.retry, options.timeout)
     written = write_report(store.path, options.report / plan.suite.name)
+    write_indexes(options.report, [written.page.parent])
     console.print(terminal_ranking(written.analysis))
     console.print(terminal.outcome(outcomes))
     console.print(f"report: {written.page}", soft_wrap=True)
@@ -87,16 +96,22 @@ def _check_report(folder: Path) -> None:
 
 
 def report_command(options: argparse.Namespace) -> Answer:
-    """Make the report of every named suite from its stored results, and say where each is."""
-    from bench.reporting import write_report
+    """Make the report of every named suite from its stored results, and the indexes of reports; say where each is."""
+    from bench.reporting import check_indexes, write_indexes, write_report
 
     console = Console()
-    made = []
+    places = {}
     for name in options.suites or with_results(options.results):
         folder = results_of(name, options.results)
         own = folder.relative_to(options.results) if folder.is_relative_to(options.results) else Path(folder.name)
-        written = write_report(folder, options.report / own)
+        places[folder] = options.report / own
+    check_indexes(options.report, places.values())
+    made = []
+    for folder, report in places.items():
+        written = write_report(folder, report)
         console.print(f"report: {written.page}", soft_wrap=True)
         shown = {"suite": written.analysis.plan["suite"], "results": folder, "report": written.page}
         made.append(shown | {"datasets": documents.standings(written.analysis)})
-    return Answer(0, {"reports": made})
+    index = write_indexes(options.report, places.values())
+    console.print(f"index of all reports: {index}", soft_wrap=True)
+    return Answer(0, {"reports": made, "index": index})

@@ -138,12 +138,15 @@ def detectable_in_standard_errors(freedom: float, family: int, power: float = PO
     """
     from scipy.optimize import root_scalar
 
-    critical = stats.t.ppf(1 - ALPHA / (2 * family), freedom)
+    critical = special.stdtrit(freedom, 1 - ALPHA / (2 * family))
     high = 4.0 * (critical + 2.0)
-    while stats.nct.sf(critical, freedom, high) < power:
+    while special.nctdtr(freedom, high, critical) > 1 - power:
         high *= 2
     found = root_scalar(
-        lambda effect: stats.nct.sf(critical, freedom, effect) - power, bracket=(0.0, high), method="brentq", xtol=1e-4
+        lambda effect: 1 - power - special.nctdtr(freedom, effect, critical),
+        bracket=(0.0, high),
+        method="brentq",
+        xtol=1e-4,
     )
     return float(found.root)
 

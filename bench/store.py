@@ -56,6 +56,7 @@ class Store:
     def __init__(self, path: Path, also: Sequence[Path] = ()) -> None:
         self.path = path
         self.folders = (*also, path)
+        self._frames: dict[str, tuple[tuple, pd.DataFrame]] = {}
 
     # ---- writing
 
@@ -164,6 +165,13 @@ class Store:
         nothing = pa.Table.from_batches([], wanted)  # the schema's own empty table would load pandas
         return pa.concat_tables([nothing, *(read_table(file, wanted) for file in self._files(tier))])
 
+    def _frame(self, tier: str) -> "pd.DataFrame":
+        """Return a whole tier; it is read again only where a part was written, for opening files is most of it."""
+        stamp = tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in self._files(tier))
+        if tier not in self._frames or self._frames[tier][0] != stamp:
+            self._frames[tier] = stamp, _plain(self._table(tier).to_pandas())
+        return self._frames[tier][1].copy(deep=False)
+
     def statuses(self) -> dict[str, str]:
         """Return each stored trial's status; of several records of one trial the best counts.
 
@@ -195,7 +203,7 @@ class Store:
 
     def runs(self) -> "pd.DataFrame":
         """Return one row per trial."""
-        frame = _plain(self._table("records").to_pandas())
+        frame = self._frame("records")
         order = frame["status"].map(lambda status: _RANK[status])
         return frame.iloc[order.argsort(kind="stable")].drop_duplicates("key", keep="last").sort_index()
 
@@ -209,13 +217,13 @@ class Store:
 
     def all_scores(self) -> "pd.DataFrame":
         """Return what ``scores`` does, those of other revisions of the metrics included."""
-        frame = _plain(self._table("scores").to_pandas())
-        frame["reason"], frame["revisions"] = frame["reason"].fillna(""), frame["revisions"].fillna("")
+        frame = self._frame("scores")
+        frame = frame.assign(reason=frame["reason"].fillna(""), revisions=frame["revisions"].fillna(""))
         return frame.drop_duplicates(["key", "rule", "part"], keep="last")
 
     def probes(self) -> "pd.DataFrame":
         """Return the timed probes: training, machine, stack, steps and CPU seconds per trial of so many steps."""
-        return _plain(self._table("probes").to_pandas())
+        return self._frame("probes")
 
     @cached_property
     def labels(self) -> "dict[tuple[str, str], np.ndarray]":

@@ -59,9 +59,10 @@ def summary(plan: Plan, states: Sequence[CellState], seconds: float | None) -> s
         "not applicable": len(states) - len(cells),
         "without their data": sum(bool(state.cell.absent) for state in cells),
     }
+    again = " and A/A" if any(state.cell.replica for state in states) else ""
     notes = ", ".join(f"{count} {why}" for why, count in left_out.items() if count)
     return (
-        f"{len(plan.suite.datasets)} datasets x {len(plan.suite.techniques)} techniques: {len(cells)} cells"
+        f"{len(plan.suite.datasets)} datasets x {len(plan.suite.techniques)} techniques{again}: {len(cells)} cells"
         f"{f' ({notes})' if notes else ''} on {trials} trainings, "
         f"{trials - len(missing)} stored, {len(missing)} to train{estimate}"
     )

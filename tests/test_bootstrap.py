@@ -23,7 +23,7 @@ def _drawn_rows(seed: int) -> Iterator[np.ndarray]:
 def test_drawn_confusions_are_those_of_the_drawn_rows() -> None:
     rng = np.random.default_rng(4)
     truth, labels = rng.integers(0, 3, (2, ROWS))
-    found = bootstrap.DrawnRows.of(truth, 3, seed=9).confusions(labels)
+    found = bootstrap.DrawnRows.of(truth, 3, seed=9).confusions(labels[None])[0]
     expected = np.array([confusion(truth[rows], labels[rows], 3) for rows in _drawn_rows(9)])
     np.testing.assert_array_equal(found, expected)
     for metric in ("macro_f1", "balanced_accuracy", "mcc"):
@@ -46,7 +46,7 @@ def test_drawn_errors_are_scikit_learns_on_the_drawn_rows(metric: str, oracle: C
 
 def test_techniques_that_err_alike_on_every_row_have_no_row_error() -> None:
     truth = np.arange(ROWS) % 2
-    alike = bootstrap.DrawnRows.of(truth, 2).confusions(1 - truth)[:, 0, 0].astype(float)
+    alike = bootstrap.DrawnRows.of(truth, 2).confusions(1 - truth[None])[0, :, 0, 0].astype(float)
     assert bootstrap.row_standard_error(alike, alike) == 0.0
     scores = np.random.default_rng(0).normal(size=bootstrap.DRAWS)
     assert bootstrap.row_standard_error(scores) == pytest.approx(scores.std(ddof=1))

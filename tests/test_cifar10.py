@@ -284,7 +284,7 @@ def test_without_the_images_everything_else_runs_and_the_report_lists_what_is_mi
     plan = json.loads((tmp_path / "results" / "images" / "plan.json").read_text(encoding="utf-8"))
     assert [facts["absent"] != "" for facts in plan["datasets"]] == [True, False]
     assert main(["run", str(file), "--workers", "0", "--dry-run"]) == 0
-    assert "(3 without their data) on 4 trainings, 4 stored, 0 to train" in " ".join(capsys.readouterr().out.split())
+    assert "(4 without their data) on 6 trainings, 6 stored, 0 to train" in " ".join(capsys.readouterr().out.split())
 
 
 def test_require_all_stops_before_training(

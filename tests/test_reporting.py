@@ -372,7 +372,7 @@ def test_the_page_stands_alone_and_its_links_lead_somewhere(report: Path) -> Non
     text = (report / "index.html").read_text(encoding="utf-8")
     page = _Page()
     page.feed(text)
-    assert page.fetched == []
+    assert page.fetched == ["data:,"], "nothing but an empty icon, so that no browser asks a server for one"
     assert "@import" not in text
     assert len(page.ids) == len(set(page.ids))
     for link in page.links:
@@ -402,7 +402,7 @@ def test_the_readme_shows_every_dataset_and_every_figure(report: Path) -> None:
     widths = [
         {line.count(" | ") for line in block.splitlines()} for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
     ]
-    assert len(widths) == 1 + len(SMALL.datasets)
+    assert len(widths) == 2 + len(SMALL.datasets)
     assert all(len(width) == 1 for width in widths)
 
 

@@ -191,9 +191,7 @@ def _cross_validated(
 
 
 def _drawn_accuracy(truth: np.ndarray, trials: np.ndarray) -> np.ndarray:
-    drawn = bootstrap.DrawnRows.of(truth, 2)
-    matrices = np.array([drawn.confusions(labels) for labels in trials])
-    return from_confusion(matrices)["accuracy"].mean(axis=0)
+    return from_confusion(bootstrap.DrawnRows.of(truth, 2).confusions(trials))["accuracy"].mean(axis=0)
 
 
 def _fixed_test(rng: np.random.Generator, skill: float, repeats: int = 6, rows: int = 300) -> Interval:

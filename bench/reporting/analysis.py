@@ -13,6 +13,8 @@ from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
 from bench.reporting.trials import Trials, trial_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bench.store import Store
 
 ADDED_LATER: Mapping[str, Any] = {"offers": [], "absent": "", "origin": ""}  # facts that plans of older runs lack
@@ -25,6 +27,7 @@ def analyse(store: "Store", plan: Mapping[str, Any] | None = None) -> Analysis:
     """
     plan = store.read_plan() if plan is None else plan
     table = trial_table(plan, store)
+    probes = store.probes()
     nothing, tables = table.where(np.zeros(len(table), dtype=bool)), table.split("dataset")
     cells: dict[str, list[Mapping[str, Any]]] = {}
     for cell in plan["cells"]:
@@ -36,6 +39,7 @@ def analyse(store: "Store", plan: Mapping[str, Any] | None = None) -> Analysis:
             cells[facts["label"]],
             tables.get(facts["label"], nothing),
             store,
+            probes,
         )
         for facts in plan["datasets"]
         if facts["label"] in cells
@@ -44,7 +48,12 @@ def analyse(store: "Store", plan: Mapping[str, Any] | None = None) -> Analysis:
 
 
 def _dataset(
-    plan: Mapping[str, Any], facts: Mapping[str, Any], cells: list, table: Trials, store: "Store"
+    plan: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    cells: list,
+    table: Trials,
+    store: "Store",
+    probes: "pd.DataFrame",
 ) -> DatasetAnalysis:
     """Return the analysis of one dataset."""
     metric = facts["metric"]
@@ -54,7 +63,7 @@ def _dataset(
     done = {name: frame.where((frame["status"] == "ok") & np.isfinite(frame[metric])) for name, frame in frames.items()}
     baseline = done.get(plan["baseline"])
     families = {one["label"]: one["family"] for one in plan["techniques"]}
-    probed = probed_costs(baseline, store.probes())
+    probed = probed_costs(baseline, probes)
     measured = {name: measure(frame, baseline, facts, probed) for name, frame in done.items()}
     if applicable:
         for name, judged in judge(plan["baseline"], facts, done, applicable, store).items():

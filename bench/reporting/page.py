@@ -1,19 +1,19 @@
 """report/<suite>/: one self-contained HTML page, a README that a code host shows, SVG and CSV."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from string import Template
-from typing import Any
 
-from bench.errors import UsageError
 from bench.reporting import csvs, tables, words
 from bench.reporting.analysis import analyse
-from bench.reporting.drawing import INK, LINE, PAPER, Drawing, file_stem
+from bench.reporting.drawing import INK, LINE, PAPER, Drawing, Panel
 from bench.reporting.figures import draw
+from bench.reporting.files import write_files
+from bench.reporting.markup import card, document, table
 from bench.reporting.standing import Analysis, DatasetAnalysis
+from bench.reporting.summaries import SUMMARY, Summary, slug, summarise, to_json
 from bench.reporting.tables import HEADINGS, WORDY, cells, markdown
 from bench.store import Store
 
@@ -26,7 +26,11 @@ EXPLANATION = (
     "Detectable: the smallest effect that these repeats would have found with 80 % power, for undecided techniques.",
     "Gap: how much better the score on training rows is than on test rows. Cost: CPU time over the baseline's.",
 )
-TEMPLATE = Path(__file__).with_name("templates") / "page.html"
+GAINS = "Gains over the baseline"
+MEAN = (
+    "Positive is better. The mean is that of these datasets, variants of one dataset counted once, and says nothing of "
+    "others; only verdicts, per dataset, are tested."
+)
 
 
 @dataclass(frozen=True)
@@ -43,34 +47,23 @@ def write_report(results: Path, report: Path) -> Written:
     Raises UsageError where the results cannot be read or the report cannot be written.
     """
     analysis = analyse(Store(results))
+    summary = summarise(analysis)
     drawings = draw(analysis)
-    files = {"index.html": _page(analysis, drawings), "README.md": _readme(analysis, drawings)}
+    files = {"index.html": _page(analysis, summary, drawings), "README.md": _readme(analysis, drawings)}
+    files[SUMMARY] = to_json(summary)
     for dataset in analysis.datasets:
-        files[f"{slug(dataset)}-ranking.csv"] = csvs.ranking_csv(dataset)
-        files[f"{slug(dataset)}-trials.csv"] = csvs.trials_csv(dataset)
-        if dataset.facts["task"] == "classification":
-            files[f"{slug(dataset)}-classes.csv"] = csvs.classes_csv(dataset)
+        files |= {f"{slug(dataset)}-{kind}.csv": text(dataset) for kind, text in _files(dataset).items()}
     files["datasets.csv"] = csvs.datasets_csv(analysis)
     for drawing in drawings:
         files |= {name: panel.svg for name, panel in drawing.files.items()} | {f"{drawing.name}.csv": drawing.csv}
-    try:
-        report.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (report / name).write_bytes(text.encode())
-    except OSError as error:
-        raise _unwritable(report, error) from error
+    write_files(report, files)
     return Written(report / "index.html", analysis)
 
 
-def _unwritable(report: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"the report folder '{report}' cannot be written ({error.strerror}); choose another with --report"
-    )
-
-
-def slug(dataset: DatasetAnalysis) -> str:
-    """Return a dataset's label as the start of a file name."""
-    return file_stem(dataset.label)
+def _files(dataset: DatasetAnalysis) -> dict[str, Callable[[DatasetAnalysis], str]]:
+    """Return the kinds of CSV that a dataset has, and what makes their text."""
+    classes = {"classes": csvs.classes_csv} if dataset.facts["task"] == "classification" else {}
+    return {"ranking": csvs.ranking_csv, **classes, "trials": csvs.trials_csv}
 
 
 def _readme(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
@@ -78,14 +71,16 @@ def _readme(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
     matrix = tables.verdict_matrix(analysis)
     parts = [f"# {analysis.plan['suite']}\n", f"{analysis.plan['question']}\n", f"{' '.join(EXPLANATION)}\n"]
     parts += ["## Verdicts\n", markdown(matrix[0], matrix[1:], frozenset(matrix[0][:-3]))]
+    gains = tables.across_datasets(analysis)
+    parts += [f"## {GAINS}\n", markdown(gains[0], gains[1:]), f"{MEAN} Numbers: [datasets.csv](datasets.csv).\n"]
     for dataset in analysis.datasets:
         parts += [f"## {tables.title(dataset)}\n", f"{' '.join(words.summary(dataset))}\n"]
         if dataset.planned:
             parts.append(markdown(HEADINGS, [list(cells(one).values()) for one in dataset.planned]))
         parts += ["\n".join(f"- {line}" for line in tables.lacking(dataset)) + "\n"] if tables.lacking(dataset) else []
         name = slug(dataset)
-        links = f"Numbers: [ranking]({name}-ranking.csv), [trials]({name}-trials.csv)."
-        parts.append(f"{words.protocol(dataset)} {links}\n")
+        links = ", ".join(f"[{kind}]({name}-{kind}.csv)" for kind in _files(dataset))
+        parts.append(f"{words.protocol(dataset)} Numbers: {links}.\n")
     for drawing in drawings:
         images = [f"![{drawing.title}: {panel.label}]({name})" for name, panel in drawing.files.items()]
         parts += [f"## {drawing.title}\n", "\n".join(images) + "\n"]
@@ -93,25 +88,55 @@ def _readme(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
     return "\n".join(parts)
 
 
-def _page(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
+def _page(analysis: Analysis, summary: Summary, drawings: Sequence[Drawing]) -> str:
     """Return the report as one HTML page that needs no network, and no JavaScript but for sorting."""
     matrix = tables.verdict_matrix(analysis)
-    links = [("verdicts", "verdicts"), *((f"dataset-{slug(one)}", one.label) for one in analysis.datasets)]
+    links = [("all-verdicts", "Verdicts"), ("all-gains", GAINS)]
+    links += [(f"dataset-{slug(one)}", one.label) for one in analysis.datasets]
     links += [(one.name, one.title) for one in drawings]
+    explanation = "".join(f"<li>{escape(line)}</li>" for line in EXPLANATION)
     body = [
-        "<section id='verdicts'><h2>Verdicts</h2>",
-        _table(matrix[0], matrix[1:], frozenset(matrix[0][:-3]), "Verdict on each technique, per dataset"),
-        "</section>",
+        f"<header><p class='eyebrow'>Remedy Bench: {escape(summary.suite)}</p>",
+        f"<h1>{escape(summary.question)}</h1></header>",
+        _answers(summary),
+        _contents(links),
+        "<div>",
+        "<section id='all-verdicts'><h2>Verdicts</h2>",
+        table(matrix[0], matrix[1:], frozenset(matrix[0][:-3]), "Verdict on each technique, per dataset"),
+        f"<details><summary>How to read the tables</summary><ul class='soft'>{explanation}</ul></details></section>",
+        _gains(analysis),
         *(_dataset_section(dataset) for dataset in analysis.datasets),
         *map(_figure, drawings),
+        "</div>",
+        "<a class='up' href='#contents'>Contents</a>",
     ]
-    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        suite=escape(analysis.plan["suite"]),
-        question=escape(analysis.plan["question"]),
-        explanation="".join(f"<li>{escape(line)}</li>" for line in EXPLANATION),
-        navigation=" ".join(f"<a href='#{name}'>{escape(text)}</a>" for name, text in links),
-        body="\n".join(body),
-    )
+    return document(f"{summary.suite}: Remedy Bench report", "\n".join(body))
+
+
+def _answers(summary: Summary) -> str:
+    """Return what was found, a card per dataset."""
+    cards = [
+        card(one.label, f"#dataset-{one.name}", one.metric, f"<p>{escape(one.finding)}</p>", one.counts)
+        for one in summary.outcomes
+    ]
+    return f"<section id='answers'><h2>Answers</h2><ul class='cards'>{''.join(cards)}</ul></section>"
+
+
+def _gains(analysis: Analysis) -> str:
+    """Return each technique's gain on all datasets, and their mean."""
+    rows = tables.across_datasets(analysis)
+    shown = table(rows[0], rows[1:], frozenset({"technique"}), GAINS)
+    note = f"{MEAN} File: <a href='datasets.csv'>gains and counts</a>."
+    return f"<section id='all-gains'><h2>{GAINS}</h2>{shown}<p class='soft'>{note}</p></section>"
+
+
+def _contents(links: Sequence[tuple[str, str]]) -> str:
+    """Return the list of sections; ``links``: ids with the texts that lead there."""
+    lines = "".join(f"<li><a href='#{name}'>{escape(text)}</a></li>" for name, text in links)
+    return f"<nav class='contents' id='contents' aria-labelledby='contents-title'>{_CONTENTS}<ul>{lines}</ul></nav>"
+
+
+_CONTENTS = "<h2 id='contents-title'>Contents</h2>"
 
 
 def _dataset_section(dataset: DatasetAnalysis) -> str:
@@ -120,59 +145,40 @@ def _dataset_section(dataset: DatasetAnalysis) -> str:
     name = slug(dataset)
     lines = "".join(f"<li>{escape(line)}</li>" for line in tables.lacking(dataset))
     ranking = [list(cells(one).values()) for one in dataset.planned]
-    return "\n".join(
-        [
-            f"<section id='dataset-{name}'><h2>{escape(tables.title(dataset))}</h2>",
-            "".join(f"<p>{escape(sentence)}</p>" for sentence in words.summary(dataset)),
-            _table(HEADINGS, ranking, WORDY, f"Ranking on {dataset.label}") if ranking else "",
-            f"<ul class='soft'>{lines}</ul>" if lines else "",
-            f"<p class='soft'>{escape(words.protocol(dataset))} Files: <a href='{name}-ranking.csv'>ranking</a>, "
-            f"<a href='{name}-trials.csv'>trials</a>.</p>",
-            "<details><summary>All metrics on test rows</summary>" if ranking else "",
-            _table(metrics[0], metrics[1:], WORDY, f"All metrics on {dataset.label}") if ranking else "",
-            "</details></section>" if ranking else "</section>",
-        ]
-    )
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[Any]], left: frozenset[str], caption: str) -> str:
-    """Return an HTML table; its headings become buttons that sort where JavaScript runs."""
-    sides = ["" if heading in left else " class='number'" for heading in headings]
-    head = "".join(f"<th scope='col'{side}>{escape(text)}</th>" for text, side in zip(headings, sides, strict=True))
-    lines = []
-    for row in rows:
-        line = "".join(_cell(str(text), side) for text, side in zip(row, sides, strict=True))
-        lines.append(f"<tr class='baseline'>{line}</tr>" if "baseline" in row else f"<tr>{line}</tr>")
-    name = escape(caption)
-    opening = f"<div class='scroll' tabindex='0' role='region' aria-label='{name}'><table><caption>{name}</caption>"
-    return f"{opening}<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
-
-
-def _cell(text: str, side: str) -> str:
-    """Return a table cell; verdict words carry their colour."""
-    word = text.split(" ")[0]
-    if word in ("better", "worse", "equivalent", "identical", "undecided"):
-        return f"<td><span class='verdict {word}'>{escape(text)}</span></td>"
-    return f"<td{side}>{escape(text)}</td>"
+    files = ", ".join(f"<a href='{name}-{kind}.csv'>{kind}</a>" for kind in _files(dataset))
+    every = table(metrics[0], metrics[1:], WORDY, f"All metrics on {dataset.label}")
+    parts = [
+        f"<section id='dataset-{name}'><h2>{escape(tables.title(dataset))}</h2>",
+        "".join(f"<p>{escape(sentence)}</p>" for sentence in words.summary(dataset)),
+        table(HEADINGS, ranking, WORDY, f"Ranking on {dataset.label}", "rank") if ranking else "",
+        f"<ul class='soft'>{lines}</ul>" if lines else "",
+        f"<details><summary>All metrics on test rows</summary>{every}</details>" if ranking else "",
+        f"<p class='soft'>{escape(words.protocol(dataset))} Files: {files}.</p></section>",
+    ]
+    return "\n".join(part for part in parts if part)
 
 
 def _figure(drawing: Drawing) -> str:
     """Return a figure with its description and its numbers; its panels stand below one another on a phone."""
     rows = [[_shown(cell) for cell in row] for row in drawing.rows]
     left = frozenset({"dataset", "technique", "class", "verdict"})
-    panels = "".join(
-        f"<div class='panel'>{_themed(panel.svg, f'{drawing.name}-{place}')}</div>"
-        for place, panel in enumerate(drawing.panels)
-    )
+    panels = "".join(_panel(panel, f"{drawing.name}-{place}") for place, panel in enumerate(drawing.panels))
     return (
         f"<section id='{drawing.name}'><h2>{escape(drawing.title)}</h2><figure><div class='panels'>{panels}</div>"
         f"<figcaption>{escape(drawing.description)}</figcaption></figure>"
         "<details><summary>Numbers of this figure</summary>"
-        f"{_table(drawing.headings, rows, left, drawing.title)}</details></section>"
+        f"{table(drawing.headings, rows, left, drawing.title)}</details></section>"
     )
 
 
-def _shown(cell: Any) -> str:
+def _panel(panel: Panel, name: str) -> str:
+    """Return one panel; a wide one scrolls in a box of its own, also by keyboard."""
+    label = escape(panel.label or "all datasets", quote=True)
+    scrolls = f" tabindex='0' role='region' aria-label='{label}'" if "min-width" in panel.svg else ""
+    return f"<div class='panel'{scrolls}>{_themed(panel.svg, name)}</div>"
+
+
+def _shown(cell: object) -> str:
     """Return a number of a figure as printed; empty where there is none."""
     if isinstance(cell, float):
         return f"{cell:.4g}" if math.isfinite(cell) else ""

@@ -14,6 +14,8 @@ from bench.scoring import STORED_VALUES
 if TYPE_CHECKING:
     from bench.store import Store
 
+_TOGETHER = 10  # trials in one matrix product, so that memory stays small
+
 
 @dataclass(frozen=True)
 class Redrawn:
@@ -46,15 +48,17 @@ def redraw(facts: Mapping[str, Any], done: Mapping[str, Trials], store: "Store")
     drawn = DrawnRows.of(truth, classes)
     scores, f1 = np.full((len(done), DRAWS), np.nan), np.full((len(done), DRAWS, classes), np.nan)
     for index, (trials, held) in enumerate(zip(done.values(), pairs.values(), strict=True)):
-        pooled = {repeat: np.zeros((DRAWS, classes, classes), dtype=np.int64) for repeat in trials["repeat"]}
+        pooled: dict[int, np.ndarray] = {}
         total = np.zeros(DRAWS)
-        for repeat, pair in zip(trials["repeat"], held, strict=True):
-            matrices = drawn.confusions(store.labels[pair])
-            pooled[repeat] += matrices
-            total += from_confusion(matrices)[metric] if counted else 0.0
+        for start in range(0, len(held), _TOGETHER):
+            some = slice(start, start + _TOGETHER)
+            matrices = drawn.confusions(np.array([store.labels[pair] for pair in held[some]]))
+            total += from_confusion(matrices)[metric].sum(axis=0) if counted else 0.0
+            for repeat, one in zip(trials["repeat"][some], matrices, strict=True):
+                pooled[repeat] = pooled[repeat] + one if repeat in pooled else one
         if held:
             scores[index] = total / len(held)
-            f1[index] = np.mean([per_class(matrices).f1 for matrices in pooled.values()], axis=0)
+            f1[index] = np.mean([per_class(one).f1 for one in pooled.values()], axis=0)
     return Redrawn(scores if counted else None, f1)
 
 

@@ -1,6 +1,6 @@
 """The plan's cells joined with what the store holds of them: one row per (dataset, technique, repeat, fold)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,11 @@ class Trials:
         """Return the rows where ``chosen`` (bool, one per row) is true."""
         if chosen.all():
             return self
+        return Trials({name: values[chosen] for name, values in self.columns.items()})
+
+    def at(self, rows: Sequence[int]) -> "Trials":
+        """Return some rows, in the order asked for."""
+        chosen = np.asarray(rows, dtype=int)
         return Trials({name: values[chosen] for name, values in self.columns.items()})
 
     def split(self, name: str) -> "dict[str, Trials]":
