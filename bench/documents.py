@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 INTERVAL = (
     "standard_error", "degrees_of_freedom", "low95", "high95", "low90", "high90", "p_value", "method",
 )  # fmt: skip
+GAP = ("standard_error", "low95", "high95", "p_value")
 JUDGED = ("p_holm", "p_equivalence", "sign", "smallest_detectable")
 
 
@@ -101,12 +102,16 @@ def standing(one: "Standing") -> dict[str, Any]:
         "score": one.score,
         "difference": None if one.difference is None else one.difference.estimate,
         **{name: getattr(one.difference, name, None) for name in INTERVAL},
+        "spread": one.spread,
         **{name: getattr(one.verdict, name, None) for name in JUDGED},
         "cost_ratio": one.cost_ratio,
         "flops_ratio": one.flops_ratio,
         "cost_seconds": one.cost_seconds,
+        "validation": one.validation,
         "train": one.train,
         "gap": one.gap,
+        **{f"gap_{name}": getattr(one.gap_interval, name, None) for name in GAP},
+        **{f"gap_difference_{name}": getattr(one.gap_difference, name, None) for name in ("estimate", *GAP)},
         "p_first": one.p_first,
         "place_low": one.place_low,
         "place_high": one.place_high,

@@ -57,7 +57,7 @@ def import_data(name: str, path: Path, console: Console) -> Answer:
         raise UsageError(unknown("dataset to import", name, IMPORTS))
     importer, images = IMPORTS[name]
     columns = TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("importing", total=images)
         about = importer(path, lambda done: bar.update(task, completed=done))
     data = {"name": name, "here": True, "imported": _data(about)}
