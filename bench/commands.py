@@ -66,7 +66,9 @@ def _suite(options: argparse.Namespace) -> Suite:
 def _run(plan: Plan, store: Store, options: argparse.Namespace, console: Console, data: Mapping[str, Any]) -> Answer:
     """Train and report; ``data``: what the answer says of the plan."""
     from bench import runner, terminal
-    from bench.reporting import check_indexes, terminal_ranking, write_indexes, write_report
+    from bench.reporting import terminal_ranking
+    from bench.reporting.index import check_indexes, write_indexes
+    from bench.reporting.page import write_report
 
     execute = executor(options)
     _check_report(options.report / plan.suite.name)
@@ -97,7 +99,8 @@ def _check_report(folder: Path) -> None:
 
 def report_command(options: argparse.Namespace) -> Answer:
     """Make the report of every named suite from its stored results, and the indexes of reports; say where each is."""
-    from bench.reporting import check_indexes, write_indexes, write_report
+    from bench.reporting.index import check_indexes, write_indexes
+    from bench.reporting.page import write_report
 
     console = Console()
     places = {}

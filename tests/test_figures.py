@@ -19,13 +19,14 @@ from matplotlib.text import Text
 from scipy import stats
 
 from bench import statistics
-from bench.reporting import Analysis, analyse, write_report
+from bench.reporting import Analysis, analyse
 from bench.reporting.canvas import canvas
 from bench.reporting.curves import curves_of
 from bench.reporting.drawing import Drawing
 from bench.reporting.figures import draw
 from bench.reporting.layout import WIDTH, rows_of, text_width, wrap
 from bench.reporting.noise import repeat_differences
+from bench.reporting.page import write_report
 from bench.reporting.places import SHADES, shades
 from bench.reporting.plot import Plot
 from bench.reporting.scatter import cost_figure, spread

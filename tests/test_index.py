@@ -12,7 +12,8 @@ import pytest
 
 from bench.cli import main
 from bench.errors import UsageError
-from bench.reporting import write_indexes, write_report
+from bench.reporting.index import write_indexes
+from bench.reporting.page import write_report
 from bench.reporting.summaries import from_json, to_json
 from tests.synthetic import World, wide, write
 

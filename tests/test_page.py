@@ -12,7 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from bench.reporting import write_indexes, write_report
+from bench.reporting.index import write_indexes
+from bench.reporting.page import write_report
 from tests.browser import DESKTOP, PAPER, PHONE, Scheme, chromium, opened
 from tests.synthetic import wide, write
 

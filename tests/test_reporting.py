@@ -20,7 +20,8 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from bench.errors import UsageError
-from bench.reporting import Analysis, analyse, tables, terminal_ranking, words, write_report
+from bench.reporting import Analysis, analyse, tables, terminal_ranking, words
+from bench.reporting.page import write_report
 from bench.reporting.standing import DatasetAnalysis, Standing
 from bench.store import Store
 from tests.synthetic import World, wide, write
@@ -461,7 +462,7 @@ def test_two_reports_of_one_store_are_the_same_bytes_and_need_no_torch(
     small: Store, report: Path, tmp_path: Path
 ) -> None:
     code = (
-        "import sys, pathlib; from bench.reporting import write_report;"
+        "import sys, pathlib; from bench.reporting.page import write_report;"
         "write_report(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])); sys.exit('torch' in sys.modules)"
     )
     command = [sys.executable, "-W", "error", "-c", code, str(small.path), str(tmp_path)]

@@ -24,8 +24,8 @@ def prepare(repeats: int, folder: Path) -> int:
 
 def measure(results: Path, report: Path) -> None:
     """Write the report and print its seconds, those of the drawing once more, peak memory in GB and the page's MB."""
-    from bench.reporting import write_report
     from bench.reporting.figures import draw
+    from bench.reporting.page import write_report
 
     began = time.perf_counter()
     written = write_report(results, report)
