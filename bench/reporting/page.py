@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.reporting import csvs, tables, words
 from bench.reporting.analysis import analyse
-from bench.reporting.drawing import INK, LINE, PAPER, Drawing
+from bench.reporting.drawing import INK, LINE, PAPER, Drawing, Panel
 from bench.reporting.figures import draw
 from bench.reporting.files import write_files
 from bench.reporting.markup import card, document, table
@@ -163,10 +163,7 @@ def _figure(drawing: Drawing) -> str:
     """Return a figure with its description and its numbers; its panels stand below one another on a phone."""
     rows = [[_shown(cell) for cell in row] for row in drawing.rows]
     left = frozenset({"dataset", "technique", "class", "verdict"})
-    panels = "".join(
-        f"<div class='panel'>{_themed(panel.svg, f'{drawing.name}-{place}')}</div>"
-        for place, panel in enumerate(drawing.panels)
-    )
+    panels = "".join(_panel(panel, f"{drawing.name}-{place}") for place, panel in enumerate(drawing.panels))
     return (
         f"<section id='{drawing.name}'><h2>{escape(drawing.title)}</h2><figure><div class='panels'>{panels}</div>"
         f"<figcaption>{escape(drawing.description)}</figcaption></figure>"
@@ -175,7 +172,14 @@ def _figure(drawing: Drawing) -> str:
     )
 
 
-def _shown(cell: Any) -> str:
+def _panel(panel: Panel, name: str) -> str:
+    """Return one panel; a wide one scrolls in a box of its own, also by keyboard."""
+    label = escape(panel.label or "all datasets", quote=True)
+    scrolls = f" tabindex='0' role='region' aria-label='{label}'" if "min-width" in panel.svg else ""
+    return f"<div class='panel'{scrolls}>{_themed(panel.svg, name)}</div>"
+
+
+def _shown(cell: object) -> str:
     """Return a number of a figure as printed; empty where there is none."""
     if isinstance(cell, float):
         return f"{cell:.4g}" if math.isfinite(cell) else ""
