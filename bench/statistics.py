@@ -16,6 +16,7 @@ from scipy import special, stats
 FEWEST_REPEATS = 5  # for a verdict on a fixed test set; fewer tell too little of the trials' spread
 POWER = 0.8
 ALPHA = 0.05
+ROUNDING = 1e-12  # what sums of scores may differ by although the scores agree
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ def _interval(estimate: float, error: float, freedom: float, identical: bool, me
     if not np.isfinite(error) or freedom <= 0:
         nan = np.nan
         return Interval(estimate, nan, freedom, nan, nan, nan, nan, nan, False, method)
-    if error == 0:  # the same difference every time; at zero, folds that differ cancel within each repeat
+    if error < ROUNDING:  # the same difference every time; at zero, folds that differ cancel within each repeat
+        estimate = estimate if abs(estimate) >= ROUNDING else 0.0
         p = 0.0 if estimate else 1.0
         return Interval(estimate, 0.0, freedom, estimate, estimate, estimate, estimate, p, False, method)
     wide, narrow = (special.stdtrit(freedom, level) * error for level in (0.975, 0.95))
