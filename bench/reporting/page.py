@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from bench.reporting import csvs, tables, words
 from bench.reporting.analysis import analyse
