@@ -13,7 +13,7 @@ from bench.reporting.standing import DatasetAnalysis, Standing
 
 TITLE = "How often each technique takes each place"
 DESCRIPTION = (
-    "Repeats are drawn anew 2,000 times, and techniques are placed by their mean score: the darker, the more often. "
+    "Repeats are drawn anew 2,000 times, techniques placed by mean score: the stronger the colour, the more often. "
     "The line spans 90 % of the draws. The number is how often a technique comes first; without one it never does. "
     "Places are of scores, not of tests: neighbours may well be alike."
 )
