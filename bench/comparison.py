@@ -84,7 +84,7 @@ def compare_stored(
         one, taking_part = _entry(facts[label], cells, reader, technique, other, field)
         found.append(one)
         kept += taking_part
-    analysed = analyse(store, {**plan, "baseline": other, "cells": kept})
+    analysed = analyse(store, {**plan, "baseline": other, "cells": kept}, classes=False)
     by_label = {one.label: one for one in analysed.datasets}
     with_analysis = tuple(
         OnDataset(one.label, one.facts, by_label.get(one.label), one.refused, one.missing, one.left_out)

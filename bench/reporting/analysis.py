@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 ADDED_LATER: Mapping[str, Any] = {"offers": [], "absent": "", "origin": ""}  # facts that plans of older runs lack
 
 
-def analyse(store: "Store", plan: Mapping[str, Any] | None = None) -> Analysis:
+def analyse(store: "Store", plan: Mapping[str, Any] | None = None, classes: bool = True) -> Analysis:
     """Return the standings of every dataset of a plan (by default the stored one); partial results give partial ones.
 
+    classes: whether to test every class's F1 too, which takes the most time.
     Raises UsageError where the folder holds no plan or a damaged file.
     """
     plan = store.read_plan() if plan is None else plan
@@ -40,6 +41,7 @@ def analyse(store: "Store", plan: Mapping[str, Any] | None = None) -> Analysis:
             tables.get(facts["label"], nothing),
             store,
             probes,
+            classes,
         )
         for facts in plan["datasets"]
         if facts["label"] in cells
@@ -54,6 +56,7 @@ def _dataset(
     table: Trials,
     store: "Store",
     probes: "pd.DataFrame",
+    classes: bool,
 ) -> DatasetAnalysis:
     """Return the analysis of one dataset."""
     metric = facts["metric"]
@@ -66,7 +69,7 @@ def _dataset(
     probed = probed_costs(baseline, probes)
     measured = {name: measure(frame, baseline, facts, probed) for name, frame in done.items()}
     if applicable:
-        for name, judged in judge(plan["baseline"], facts, done, applicable, store).items():
+        for name, judged in judge(plan["baseline"], facts, done, applicable, store, classes).items():
             measured[name] |= judged
     standings = [
         Standing(

@@ -49,10 +49,11 @@ def judge(
     done: Mapping[str, Trials],
     cells: Sequence[Mapping[str, Any]],
     store: "Store",
+    classes: bool,
 ) -> Found:
     """Return each technique's intervals, verdict and rank; of the baseline against itself (A/A) the intervals alone.
 
-    done: per technique its scored trials; cells: those of the plan that apply.
+    done: per technique its scored trials; cells: those of the plan that apply; classes: whether to test single classes.
     """
     names = tuple(done)
     places = [(int(repeat), int(fold)) for repeat, fold in cells[0]["repeat_fold"]]
@@ -70,7 +71,7 @@ def judge(
     metric = facts["metric"]
     if field.base is not None:
         parts.append(_verdicts(field, field.base, comparer, scores, facts, margin(facts, done[baseline].mean(metric))))
-        if facts["task"] == "classification":
+        if classes and facts["task"] == "classification":
             parts.append(_classes(field, field.base, comparer, values.class_f1(facts, done, places, redrawn), facts))
     for part in parts:
         for name, fields in part.items():
