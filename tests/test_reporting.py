@@ -426,6 +426,21 @@ def test_the_ranking_csv_is_the_analysis_and_trials_can_be_traced(
     assert {row["key"] for row in trials} <= set(small.statuses())
 
 
+@pytest.mark.parametrize("label", ["generator", "fixed-test", "folds"])
+def test_the_page_shows_the_scores_of_every_class(report: Path, analysis: Analysis, label: str) -> None:
+    dataset = _dataset(analysis, label)
+    rows = tables.class_rows(dataset)
+    assert len(rows) == 1 + len(dataset.scored) * 4
+    with (report / f"{label}-classes.csv").open(encoding="utf-8") as file:
+        for held, shown in zip(csv.DictReader(file), rows[1:], strict=True):
+            assert [held["technique"], held["class"]] == shown[:2]
+            for name, text in zip(("precision", "recall", "f1"), shown[3:6], strict=True):
+                assert float(text) == pytest.approx(float(held[name]), abs=5.1e-4)
+    page = (report / "index.html").read_text(encoding="utf-8")
+    assert page.count("Precision, recall and F1 of each class") == 3, "a regression has no classes"
+    assert "".join(f"<td class='number'>{text}</td>" for text in rows[1][2:6]) in page
+
+
 def test_the_terminal_shows_names_as_they_are_and_ranks_in_order(analysis: Analysis) -> None:
     text = _text(analysis)
     assert "bad [loss.gamma=2.0]" in text

@@ -49,8 +49,9 @@ def _facts(
     yield "score", f"{number(own.score)} against {number(other.score)} in {metric.title}, {own.done} trials each"
     yield "difference", with_interval(own.difference)
     yield "cost", _cost(own, other, dataset)
-    if own.rank is not None:
-        yield "rank", f"{own.rank} of {sum(one.rank is not None for one in dataset.standings)}"
+    ranked = sum(one.rank is not None for one in dataset.standings)
+    if own.rank is not None and ranked > 2:  # of two the verdict says it all
+        yield "rank", f"{own.rank} of {ranked}"
         yield "beats", ", ".join(own.beats) or "none"
         yield "beaten by", ", ".join(own.beaten_by) or "none"
     for reason in left_out:

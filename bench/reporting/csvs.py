@@ -18,6 +18,9 @@ _BOUNDS = (
 _GAP = ("standard_error", "low95", "high95")
 
 
+CLASSES = ("technique", "class", "test_rows", "precision", "recall", "f1", "change", "p", "q")
+
+
 def csv_text(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return CSV; numbers have six significant digits, so that the bytes do not depend on the order of summing."""
     out = io.StringIO()
@@ -62,12 +65,8 @@ def ranking_csv(dataset: DatasetAnalysis) -> str:
     return csv_text(headings, lines)
 
 
-def classes_csv(dataset: DatasetAnalysis) -> str:
-    """Return the scores of each class under each technique, most test rows first; no lines for a regression.
-
-    change: F1 minus the baseline's; q: its p, adjusted by false discovery rate over techniques and classes.
-    """
-    headings = ("technique", "class", "test_rows", "precision", "recall", "f1", "change", "p", "q")
+def class_lines(dataset: DatasetAnalysis) -> list[list[Any]]:
+    """Return what ``CLASSES`` names of each class under each technique, most test rows first; none for a regression."""
     lines = []
     for one in dataset.scored:
         each = (one.class_precision, one.class_recall, one.class_f1, one.class_change, one.class_p, one.class_q)
@@ -75,7 +74,15 @@ def classes_csv(dataset: DatasetAnalysis) -> str:
         for at in np.argsort(-dataset.support, kind="stable"):
             found = (values[at] for values in numbers)
             lines.append([one.technique, dataset.facts["classes"][at], float(dataset.support[at]), *found])
-    return csv_text(headings, lines)
+    return lines
+
+
+def classes_csv(dataset: DatasetAnalysis) -> str:
+    """Return the scores of each class under each technique.
+
+    change: F1 minus the baseline's; q: its p, adjusted by false discovery rate over techniques and classes.
+    """
+    return csv_text(CLASSES, class_lines(dataset))
 
 
 def datasets_csv(analysis: Analysis) -> str:

@@ -153,9 +153,21 @@ def _dataset_section(dataset: DatasetAnalysis) -> str:
         table(HEADINGS, ranking, WORDY, f"Ranking on {dataset.label}", "rank") if ranking else "",
         f"<ul class='soft'>{lines}</ul>" if lines else "",
         f"<details><summary>All metrics on test rows</summary>{every}</details>" if ranking else "",
+        _classes(dataset) if ranking else "",
         f"<p class='soft'>{escape(words.protocol(dataset))} Files: {files}.</p></section>",
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _classes(dataset: DatasetAnalysis) -> str:
+    """Return the scores of each class; nothing for a regression."""
+    rows = tables.class_rows(dataset)
+    if dataset.facts["task"] != "classification":
+        return ""
+    shown = table(rows[0], rows[1:], frozenset({"technique", "class"}), f"Scores of each class on {dataset.label}")
+    note = "Exploratory: change is F1 minus the baseline's, q its p adjusted for false discoveries."
+    title = "Precision, recall and F1 of each class"
+    return f"<details><summary>{title}</summary><p class='soft'>{note}</p>{shown}</details>"
 
 
 def _figure(drawing: Drawing) -> str:

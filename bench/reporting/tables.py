@@ -11,6 +11,7 @@ from rich.text import Text
 
 from bench.metrics import METRICS
 from bench.reporting.across import COUNTED, across
+from bench.reporting.csvs import class_lines
 from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
 from bench.statistics import Interval
 
@@ -182,6 +183,18 @@ def metric_rows(dataset: DatasetAnalysis) -> list[list[str]]:
     return lines + [
         [one.technique, *(number(one.metrics.get(name, math.nan)) for name in names)] for one in dataset.scored
     ]
+
+
+def class_rows(dataset: DatasetAnalysis) -> list[list[str]]:
+    """Return precision, recall and F1 of each class under each technique, a heading line first.
+
+    q: p of the change in F1, adjusted by false discovery rate over the dataset's techniques and classes; exploratory.
+    """
+    lines = [["technique", "class", "test rows", "precision", "recall", "F1", "change", "q"]]
+    for technique, name, rows, precision, recall, f1, change, _, q in class_lines(dataset):
+        scores = (number(value, 3) for value in (precision, recall, f1))
+        lines.append([technique, name, f"{rows:.0f}", *scores, signed(change, 3), number(q, 3)])
+    return lines
 
 
 def markdown(headings: Sequence[str], rows: Iterable[Sequence[str]], left: frozenset[str] = WORDY) -> str:
