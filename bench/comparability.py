@@ -117,12 +117,13 @@ def _of_descriptions(one: Side, other: Side) -> list[str]:
         changed = differences(other.description.get(field), one.description.get(field), field)
         if changed:
             found.append(f"{what} differ ({'; '.join(changed[:_SHOWN])})")
-    recipes = [side.description.get("recipe", {}) for side in (other, one)]
-    before, after = recipes
-    changed = [line for name in BUDGET for line in differences(before.get(name), after.get(name), name)]
-    if changed:
-        found.append(f"budgets differ ({'; '.join(changed)})")
-    return found
+    return found + budgets(*(side.description.get("recipe", {}) for side in (one, other)))
+
+
+def budgets(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """Return what differs between the budgets of two recipes (``Recipe.training``), as a phrase; nothing if nothing."""
+    changed = [line for name in BUDGET for line in differences(other.get(name), one.get(name), name)]
+    return [f"budgets differ ({'; '.join(changed)})"] if changed else []
 
 
 def _of_places(one: Side, other: Side) -> list[str]:

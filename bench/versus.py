@@ -10,6 +10,7 @@ from rich.console import Console
 
 from bench import documents, ownfile
 from bench.catalogue import TECHNIQUES
+from bench.comparability import budgets
 from bench.comparison import Comparison, compare_stored
 from bench.errors import UsageError, unknown
 from bench.launching import REFERENCE, check_options, estimate, executor, with_data, worker_count
@@ -17,7 +18,7 @@ from bench.output import Answer
 from bench.plan import Plan, compare, filter_plan, look_up, make_plan, restrict
 from bench.resultsfolder import results_of
 from bench.store import Store
-from bench.suite import AGAIN, BASELINE, Suite, SuiteTechnique, load_suite
+from bench.suite import AGAIN, BASELINE, Suite, SuiteDataset, SuiteTechnique, load_suite
 
 
 def new_command(what: str) -> Answer:
@@ -101,13 +102,19 @@ def _with_technique(suite: Suite, name: str) -> tuple[Suite, str]:
         raise UsageError(f"{name}: the suite has a technique '{label}' already; give this one another name")
     added = SuiteTechnique(label, (technique,), {})
     for dataset in suite.datasets:
-        if added.not_applicable(dataset):
-            continue
-        try:
-            added.recipe(dataset)
-        except UsageError as error:
-            raise UsageError(f"{name}: {error} (on dataset '{dataset.label}')") from error
+        if not added.not_applicable(dataset):
+            _check_recipe(name, added, dataset)
     return dataclasses.replace(suite, techniques=(*suite.techniques, added)), label
+
+
+def _check_recipe(name: str, technique: SuiteTechnique, dataset: SuiteDataset) -> None:
+    """Raise UsageError where a technique does not fit a dataset's recipe, or could not be compared once trained."""
+    try:
+        found = budgets(technique.recipe(dataset).training(), dataset.recipe.training())
+    except UsageError as error:
+        raise UsageError(f"{name}: {error} (on dataset '{dataset.label}')") from error
+    if found:
+        raise UsageError(f"{name}: it cannot be compared on {dataset.label}: {'; '.join(found)}")
 
 
 def _planned(suite: Suite, options: argparse.Namespace) -> Plan:

@@ -380,6 +380,10 @@ def test_code_of_a_users_own_stage_is_part_of_its_identity(tmp_path: Path) -> No
             ownfile.TEMPLATE.replace('"loss"', '"los"', 1),
             r"mine.py: 'los': unknown recipe slot 'los', did you mean 'loss'",
         ),
+        (
+            ownfile.TEMPLATE.replace("change={", 'change={"steps": 60, '),
+            r"it cannot be compared on digits: budgets differ \(steps: 30 -> 60\)",
+        ),
         (ownfile.TEMPLATE.replace("gamma=4.0", "gamma=-1.0"), "mine.py:9: ValueError: "),
     ],
 )
