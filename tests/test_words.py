@@ -101,18 +101,19 @@ def _assert_the_largest_gain_is_told(
 def test_every_undecided_shows_what_would_have_been_found(analysis: Analysis) -> None:
     out = io.StringIO()
     Console(file=out, width=160).print(terminal_ranking(analysis))
-    shown = {line.split()[1]: line for line in out.getvalue().splitlines() if "undecided" in line}
+    shown = {line.split()[1]: line for line in out.getvalue().splitlines() if " undecided (" in line}
     undecided = [one for dataset in analysis.datasets for one in dataset.standings if one.word == "undecided"]
     assert len(undecided) > 3
     for one in undecided:
         assert one.verdict is not None
         least = one.verdict.smallest_detectable
         assert tables.cells(one)["detectable"] == f"{least:.4f}"
+    assert tables.UNDECIDED in out.getvalue()
     last = {one.technique: one for one in undecided}
     for technique, line in shown.items():
         verdict = last[technique].verdict
         assert verdict is not None
-        assert f"undecided, detects {verdict.smallest_detectable:.3f}" in line
+        assert f"undecided ({verdict.smallest_detectable:.3f})" in line
 
 
 def test_the_baseline_against_itself_is_the_noise_floor_and_no_verdict(tmp_path: Path) -> None:
