@@ -1,7 +1,5 @@
 """What every dataset promises, and what each one in particular does."""
 
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -219,10 +217,8 @@ def test_each_event_is_what_its_name_says() -> None:
 
 
 def test_the_reference_world_has_the_references_rates() -> None:
-    began = time.process_time()
     worlds = [simulate(np.random.default_rng(seed), 5000, 183, 1.0) for seed in range(3)]
     worlds[0].features()
-    assert time.process_time() - began < 3 * 10
     rows = np.array([len(world.time) for world in worlds])
     frauds = np.array([world.fraud.sum() for world in worlds])
     # Sampling error of the reference's 1,754,155: rates ~ U(0, 4) of 5,000 customers give 0.8 % either way.

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -330,16 +329,6 @@ def test_differences_name_the_fields_that_changed() -> None:
     new = {"recipe": {"loss": {"kind": "focal", "gamma": 5.0}, "steps": 3, "mix": {"kind": "mixup"}}, "seed": 1}
     assert differences(old, new) == ["recipe.loss.gamma: 2.0 -> 5.0", "recipe.mix: none -> mixup"]
     assert differences(old, old) == []
-
-
-def test_a_hundred_thousand_statuses_in_twenty_parts_are_read_in_a_second(store: Store) -> None:
-    # What is bounded is the cost of a row. A run writes a part per stack of 20 trials, and opening one takes about
-    # half a millisecond more: 5,000 such parts take two to four seconds.
-    for number in range(20):
-        store.write(f"{number:06d}-a", [_run(f"{number}-{one}") for one in range(5000)], [], [], [], {})
-    began = time.process_time()
-    assert len(store.statuses()) == 100_000
-    assert time.process_time() - began < 1.0
 
 
 def test_the_plan_of_a_run_needs_no_pandas_and_no_torch() -> None:
