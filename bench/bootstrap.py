@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 DRAWS = 500
-_BLOCK = 50  # draws at a time, so that memory stays small
 
 
 @functools.lru_cache(maxsize=2)
@@ -19,9 +18,8 @@ def row_counts(rows: int, seed: int = 0) -> np.ndarray:
     """Return how often each row is in each bootstrap draw, float32 [draws, N]: the same for all techniques."""
     rng = np.random.default_rng(seed)
     counts = np.empty((DRAWS, rows), dtype=np.float32)
-    for start in range(0, DRAWS, _BLOCK):
-        block = counts[start : start + _BLOCK]
-        block[:] = rng.multinomial(rows, np.full(rows, 1 / rows), len(block))
+    for draw in counts:
+        draw[:] = np.bincount(rng.integers(rows, size=rows), minlength=rows)
     counts.flags.writeable = False
     return counts
 

@@ -18,6 +18,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -238,7 +239,9 @@ class Store:
     def _predictions(self, column: str) -> "dict[tuple[str, str], np.ndarray]":
         table = self._table("labels", ["key", "rule", column])
         pairs = zip(table["key"].to_pylist(), table["rule"].to_pylist(), strict=True)
-        return {pair: row.values.to_numpy() for pair, row in zip(pairs, table[column], strict=True)}
+        lists = (part for part in table[column].chunks if len(part))
+        rows = (row for part in lists for row in _rows(part))
+        return dict(zip(pairs, rows, strict=True))
 
     def truth(self, digest: str) -> "tuple[np.ndarray, np.ndarray | None]":
         """Return the true test labels of a digest and their days (or None)."""
@@ -302,3 +305,9 @@ def _categorical() -> type:
 def _parts(folder: Path) -> list[Path]:
     """Return the finished parts of one tier, in the order in which they were written."""
     return sorted(file for file in folder.glob("*.parquet") if not file.name.startswith("."))
+
+
+def _rows(lists: "pa.ListArray") -> "list[np.ndarray]":
+    """Return the rows of a list column as views of one array; taking each out by itself is most of the time."""
+    values, ends = lists.values.to_numpy(), lists.offsets.to_numpy()
+    return [values[start:end] for start, end in pairwise(ends)]
