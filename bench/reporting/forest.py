@@ -10,19 +10,20 @@ from bench.reporting.drawing import BAND, Drawing, Panel, look, rounded, words_o
 from bench.reporting.layout import EQUIVALENT, rows_of, signs_of, text_width
 from bench.reporting.plot import around, marks
 from bench.reporting.standing import DatasetAnalysis
-from bench.reporting.tables import verdict
+from bench.reporting.tables import UNDECIDED, told
 
 TITLE = "Difference to the baseline, with 95 % intervals"
 DESCRIPTION = (
     "One panel per dataset, the largest gain on top. The band is the region of practical equivalence. The verdict "
-    "on the right rests on adjusted p-values, so an interval that leaves out zero is not yet a verdict."
+    "on the right rests on adjusted p-values, so an interval that leaves out zero is not yet a verdict; "
+    f"{UNDECIDED}."
 )
 
 
 def forest(datasets: Sequence[DatasetAnalysis]) -> Drawing:
     """Differences to the baseline with 95 % intervals, one panel per dataset, sorted by effect."""
     rows = tuple(
-        (dataset.label, one.technique, d.estimate, d.low95, d.high95, verdict(one), -dataset.margin, dataset.margin)
+        (dataset.label, one.technique, d.estimate, d.low95, d.high95, told(one), -dataset.margin, dataset.margin)
         for dataset in datasets
         for one in dataset.compared
         if (d := one.difference) is not None
@@ -39,7 +40,7 @@ def change_in(dataset: DatasetAnalysis) -> str:
 def _panel(dataset: DatasetAnalysis) -> Panel:
     shown = dataset.compared
     rows = rows_of([one.technique for one in shown])
-    words = [verdict(one) for one in shown]
+    words = [told(one) for one in shown]
     signs = [*signs_of(words_of(shown)), EQUIVALENT]
     aside = max(map(text_width, words)) + 10
     frame = Frame(dataset.label, change_in(dataset), rows.height, rows.width + 10, aside, signs)

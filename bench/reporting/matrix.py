@@ -10,7 +10,7 @@ from bench.reporting.drawing import Drawing, Panel, look
 from bench.reporting.layout import LEADING, WIDTH, height_of, rows_of, text_width, wrap
 from bench.reporting.plot import Plot, marks
 from bench.reporting.standing import DatasetAnalysis, Standing
-from bench.reporting.tables import verdict
+from bench.reporting.tables import told
 
 TITLE = "Better, equivalent or worse than the baseline"
 DESCRIPTION = (
@@ -25,7 +25,7 @@ def matrix_figure(datasets: Sequence[DatasetAnalysis]) -> Drawing:
     found = {(d.label, one.technique): one for d in datasets for one in d.compared}
     names = _sorted([dataset.label for dataset in datasets], found)
     rows = tuple(
-        (name, dataset.label, verdict(found[dataset.label, name]))
+        (name, dataset.label, told(found[dataset.label, name]))
         for name in names
         for dataset in datasets
         if (dataset.label, name) in found

@@ -23,7 +23,8 @@ EXPLANATION = (
     "resamplings of the repeats.",
     "Verdict: better or worse (adjusted p below 5 %), equivalent (the difference is shown to lie within the margin), "
     "or undecided; a technique with trials missing has none.",
-    "Detectable: the smallest effect that these repeats would have found with 80 % power, for undecided techniques.",
+    "Detectable: the smallest effect that these repeats would have found with 80 % power, for undecided techniques; "
+    "elsewhere it stands in parentheses.",
     "Gap: how much better the score on training rows is than on test rows. Cost: CPU time over the baseline's.",
 )
 GAINS = "Gains over the baseline"

@@ -66,6 +66,11 @@ def detectable(one: Standing) -> float:
     return one.verdict.smallest_detectable if undecided and one.verdict is not None else math.nan
 
 
+def told(one: Standing) -> str:
+    """Return the verdict; an undecided one with the smallest difference that would have been found (``UNDECIDED``)."""
+    return verdict(one) if math.isnan(detectable(one)) else f"{verdict(one)} ({number(detectable(one), 3)})"
+
+
 def place(one: Standing) -> str:
     """Return the places by score that 90 % of the resamplings give."""
     if one.place_low is None:
@@ -117,9 +122,7 @@ def terminal_ranking(analysis: Analysis) -> RenderableType:
             wraps, side = heading == "technique", "left" if heading in WORDY else "right"
             table.add_column(heading, justify=side, no_wrap=not wraps, overflow="fold")
         for one in dataset.planned:
-            line = cells(one, 3)
-            if one.word == "undecided":
-                line["verdict"] += f" ({line['detectable']})"
+            line = cells(one, 3) | {"verdict": told(one)}
             table.add_row(*(Text(line[heading]) for heading in TERMINAL_HEADINGS), style=STYLES.get(one.word, ""))
         shown += [Text(title(dataset), style="italic") if dataset.absent else table, *map(Text, lacking(dataset)), ""]
     if any(one.word == "undecided" for dataset in analysis.datasets for one in dataset.planned):
@@ -149,6 +152,7 @@ def lacking(dataset: DatasetAnalysis) -> list[str]:
 def verdict_matrix(analysis: Analysis) -> list[list[str]]:
     """Return techniques x datasets in verdict words, a heading line first; counts of three words come last.
 
+    An undecided one stands with the smallest difference that would have been found.
     Variants of one dataset count once, and only where they agree.
     """
     labels = [dataset.label for dataset in analysis.datasets]
@@ -156,7 +160,7 @@ def verdict_matrix(analysis: Analysis) -> list[list[str]]:
     lines = [["technique", *labels, *COUNTED]]
     for row in across(analysis):
         words = [
-            "" if one is None else "no data" if label in absent and not one.not_applicable else verdict(one)
+            "" if one is None else "no data" if label in absent and not one.not_applicable else told(one)
             for label, one in zip(labels, row.standings, strict=True)
         ]
         lines.append([row.technique, *words, *(str(row.counts[word]) for word in COUNTED)])
