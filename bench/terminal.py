@@ -126,6 +126,8 @@ class Running:
     def stored(self, job: Job, part: Part) -> None:
         """The trials of one job are safe in the store."""
         self._work.pop(job.part, None)
+        if job.probe:  # it stores no trial and says nothing of the pace
+            return
         if self._began is None:  # before it workers start and import libraries, which is no pace of training
             self._began = time.monotonic() - _spent(part)
         self._bar.advance(self._task, len(part.runs))
