@@ -150,7 +150,7 @@ def test_a_probe_times_a_stack_and_records_nothing() -> None:
     (timed,) = part.probes
     assert (timed["training"], timed["run"], timed["stack"], timed["steps"]) == ("t", "r", 3, 5)
     assert timed["machine"] == process.machine()["machine"]
-    assert 0 < timed["cpu_seconds"] < run_job(whole).runs[0]["cpu_seconds"] * 10
+    assert timed["cpu_seconds"] > 0
 
 
 def test_a_probe_that_does_not_work_is_silent() -> None:
