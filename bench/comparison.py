@@ -109,7 +109,7 @@ def _entry(
     sides = {name: reader.side(cells[name]) for name in (technique, other)}
     for side in sides.values():
         if reason := _incomplete(side):
-            return OnDataset(label, facts, missing=reason), []
+            return OnDataset(label, facts, missing=facts.get("absent") or reason), []
     refused = hindrances(sides[technique], sides[other], metric)
     if refused:
         return OnDataset(label, facts, refused=tuple(refused)), []

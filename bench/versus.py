@@ -92,6 +92,8 @@ def _also(options: argparse.Namespace, name: str) -> list[Path]:
 def _with_technique(suite: Suite, name: str) -> tuple[Suite, str]:
     """Return the suite with the technique of a file, or of the catalogue, in it, and the technique's label."""
     labels = [one.label for one in suite.techniques]
+    if name == BASELINE:
+        raise UsageError(f"'{BASELINE}' is what techniques are compared with; name another one, or two that are stored")
     if name in labels:
         return suite, name
     technique = ownfile.load_technique(Path(name)) if ownfile.is_file(name) else TECHNIQUES.get(name)

@@ -97,6 +97,22 @@ def test_what_is_incomplete_or_does_not_apply_is_said_and_not_compared(tmp_path:
     assert not found.refused
 
 
+def test_nothing_to_compare_at_all_is_said_and_exit_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    places = {("generator", "good", repeat, fold): "diverged" for repeat, fold in WORLD.places}
+    world = dataclasses.replace(WORLD, datasets=("generator",), statuses=places)
+    store = write(tmp_path / "results" / "synthetic", world)
+    arguments = ["compare", "synthetic", "good", "baseline", "--results", str(tmp_path / "results"), "--json"]
+    assert cli.main(arguments) == 3
+    (one,) = json.loads(capsys.readouterr().out)["datasets"]
+    assert one["missing"] == "0 of 16 trials of good are stored and scored, 16 diverged"
+    plan = store.read_plan()
+    plan["datasets"][0]["absent"] = "generator is not on this machine"
+    store.write_plan(plan)
+    assert cli.main(arguments) == 3
+    (one,) = json.loads(capsys.readouterr().out)["datasets"]
+    assert (one["missing"], one["technique"]) == ("generator is not on this machine", None)
+
+
 # ---- pairs that are not comparable
 
 
@@ -399,6 +415,13 @@ def test_a_file_that_is_no_technique_is_one_sentence_and_nothing_is_written(
     assert told.count("\n") == 1
     with pytest.raises(UsageError, match=sentence):
         raise UsageError(told)
+    assert not results.exists()
+
+
+def test_the_baseline_is_not_compared_with_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "results"
+    assert cli.main(["compare", write_suite(tmp_path), "baseline", "--results", str(results)]) == 2
+    assert capsys.readouterr().err.startswith("error: 'baseline' is what techniques are compared with; name another")
     assert not results.exists()
 
 

@@ -48,11 +48,12 @@ class Trials:
         """Return the rows of each value of a column, in their order; one pass over the table for all of them."""
         found, which = np.unique(self[name].astype(str), return_inverse=True)
         order = np.argsort(which, kind="stable")
-        ends = np.cumsum(np.bincount(which, minlength=len(found)))
+        counts = np.bincount(which, minlength=len(found))
+        ends = np.cumsum(counts)
         sorted_columns = {column: values[order] for column, values in self.columns.items()}
         return {
             str(value): Trials({column: values[start:end] for column, values in sorted_columns.items()})
-            for value, start, end in zip(found, [0, *ends[:-1]], ends, strict=True)
+            for value, start, end in zip(found, ends - counts, ends, strict=True)
         }
 
     def mean(self, name: str) -> float:
