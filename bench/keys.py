@@ -9,11 +9,25 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+
+_Value = TypeVar("_Value")
+
+
+def added(default: _Value) -> _Value:
+    """Return a dataclass field that came later: at its default it is left out of keys, so stored results still hold."""
+    return dataclasses.field(default=default, metadata={"added": True})
+
+
+def described(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass as plain JSON data, without added ones that hold their default."""
+    held = {f: getattr(value, f.name) for f in dataclasses.fields(value)}
+    return {f.name: canonical(one) for f, one in held.items() if not ("added" in f.metadata and one == f.default)}
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -32,10 +46,9 @@ def canonical(value: Any) -> Any:
     Raises TypeError for anything that has no canonical form.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        described = {f.name: canonical(getattr(value, f.name)) for f in dataclasses.fields(value)}
         named = {name: getattr(type(value), name, None) for name in ("kind", "revision", "code")}
         head = {name: held for name, held in named.items() if held is not None}
-        return head | described
+        return head | described(value)
     if isinstance(value, Mapping):
         return {str(name): canonical(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

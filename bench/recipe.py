@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bench.errors import UsageError, nearest, unknown
-from bench.keys import canonical
+from bench.keys import described
 from bench.networks.specs import NetworkSpec
 from bench.stages.augmentation import Augment
 from bench.stages.base import Stage
@@ -70,8 +70,8 @@ class Recipe:
 
         Empty slots are left out, so that a slot added to the project later changes no stored key.
         """
-        slots = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "decide"}
-        return {name: canonical(value) for name, value in slots.items() if value is not None and value != ()}
+        slots = {name: value for name, value in described(self).items() if name != "decide"}
+        return {name: value for name, value in slots.items() if value is not None and value != []}
 
 
 @dataclass(frozen=True)

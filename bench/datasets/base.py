@@ -126,12 +126,9 @@ class Dataset:
 
     def identity(self) -> dict[str, object]:
         """Return what goes into trial keys: name, revision and parameters, or the fingerprint of real data."""
-        import dataclasses
+        from bench.keys import described
 
-        from bench.keys import canonical
-
-        parameters = {f.name: canonical(getattr(self, f.name)) for f in dataclasses.fields(self)}
-        return {"name": self.name, "revision": self.revision, **parameters}
+        return {"name": self.name, "revision": self.revision, **described(self)}
 
     def absent(self) -> str:
         """Return why the data are not on this machine, and what would bring them; empty where they are."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from bench.datasets.base import Data, Dataset, Task
-from bench.keys import numpy_stream
+from bench.keys import added, numpy_stream
 from bench.stages.base import require
 from bench.stages.bounds import MOST_VALUES, within
 
@@ -42,7 +42,7 @@ class Sine(Dataset):
     stride: int = 2
     period: float = 20.0
     noise: float = 0.2
-    phase_only: bool = False
+    phase_only: bool = added(False)
 
     def __post_init__(self) -> None:
         """Check sizes and noise."""
@@ -86,11 +86,6 @@ class Sine(Dataset):
     def blocks(self) -> int:
         """Return the number of series."""
         return self.series
-
-    def identity(self) -> dict[str, object]:
-        """Return name, revision and parameters; ``phase_only`` only where it is set, so that older keys still hold."""
-        described = super().identity()
-        return {name: value for name, value in described.items() if name != "phase_only" or value}
 
     def make(self, seed: int, repeat: int) -> Data:
         """Return windows of fresh series."""
