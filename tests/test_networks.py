@@ -172,7 +172,7 @@ def test_pixels_are_scaled_with_the_training_rows_own_numbers() -> None:
         ("filter", 4, "filter must be odd"),
         ("pooling", "median", "pooling must be one of average, max, stride"),
         ("precision", "float16", "precision must be one of float32, bfloat16"),
-        ("normalisation", "group", "normalisation must be one of batch, none"),
+        ("normalisation", "group", "normalisation must be one of batch, layer, none"),
         ("dropout", 1.0, "dropout must be at least 0 and at most 0.99"),
     ],
 )
