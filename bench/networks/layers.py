@@ -65,7 +65,7 @@ class Network(nn.Module):
     def refresh(self, batches: Iterable[torch.Tensor]) -> None:
         """Set running statistics to the plain mean of those of some batches [T, B, ...], of what ``entry`` returns.
 
-        As torch.optim.swa_utils.update_bn; for weights, such as averaged ones, that no batch has yet seen. Draws
+        As torch.optim.swa_utils.update_bn; for weights, such as averaged ones, that no batch has seen yet. Draws
         dropout and noise as training does. Without batch normalisation nothing is done and no batch asked for.
         """
         running = [part for part in self.modules() if isinstance(part, Running) and part.tracks]
