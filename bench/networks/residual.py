@@ -64,14 +64,14 @@ class _Block(nn.Module):
         self, network: Network, spec: ResidualCnn, inputs: int, outputs: int, halving: bool, survival: float
     ) -> None:
         super().__init__()
-        kind = spec.normalisation
+        norm = spec.normalisation
         self._survival = survival
         self._pool = _pool(spec.pooling) if halving else None
         stride = 2 if halving and spec.pooling == "stride" else 1
-        self.first = _Convolution(network, inputs, outputs, spec.filter, stride, kind)
-        self.second = _Convolution(network, outputs, outputs, spec.filter, 1, kind)
+        self.first = _Convolution(network, inputs, outputs, spec.filter, stride, norm)
+        self.second = _Convolution(network, outputs, outputs, spec.filter, 1, norm)
         changes = inputs != outputs or stride != 1
-        self.shortcut = _Convolution(network, inputs, outputs, 1, stride, kind) if changes else None
+        self.shortcut = _Convolution(network, inputs, outputs, 1, stride, norm) if changes else None
 
     def forward(self, x: torch.Tensor, network: "ResidualNetwork", training: bool) -> torch.Tensor:
         """Return the block's activations."""
