@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import update_bn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench import training
@@ -26,18 +27,24 @@ CHOICES = [
     ResidualCnn(width=4, depth=2, groups=2, patch=1, filter=3, pooling="max", normalisation="none"),
     ResidualCnn(width=8, depth=1, groups=2, patch=2, filter=5, pooling="stride", normalisation="batch"),
     ResidualCnn(width=4, depth=2, groups=3, patch=4, filter=1, pooling="stride", normalisation="none"),
+    ResidualCnn(width=4, depth=1, groups=2, normalisation="layer", precision="bfloat16", survival=0.8),
+    ResidualCnn(width=6, depth=2, groups=2, scale=0.5, input_noise=0.1, hidden_noise=0.1, survival=0.5),
 ]
 
 
+def norm_of(kind: str, channels: int) -> nn.Module:
+    return nn.BatchNorm2d(channels) if kind == "batch" else nn.GroupNorm(1, channels)
+
+
 class PlainBlock(nn.Module):
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, inputs: int, outputs: int, kind: str) -> None:
         super().__init__()
         self.pool = nn.AvgPool2d(2) if inputs != outputs else nn.Identity()
-        layers = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+        layers = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), norm_of(kind, outputs), nn.ReLU()
         self.body = nn.Sequential(
-            *layers, nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs)
+            *layers, nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), norm_of(kind, outputs)
         )
-        shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+        shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), norm_of(kind, outputs))
         self.shortcut = shortcut if inputs != outputs else nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -45,10 +52,10 @@ class PlainBlock(nn.Module):
         return torch.relu(self.body(x) + self.shortcut(x))
 
 
-def plain_model() -> nn.Sequential:
+def plain_model(kind: str) -> nn.Sequential:
     """The same architecture the ordinary way, channels first, for SPEC on three channels and three classes."""
-    stem = nn.PixelUnshuffle(2), nn.Conv2d(12, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU()
-    blocks = PlainBlock(4, 4), PlainBlock(4, 4), PlainBlock(4, 8), PlainBlock(8, 8)
+    stem = nn.PixelUnshuffle(2), nn.Conv2d(12, 4, 3, padding=1, bias=False), norm_of(kind, 4), nn.ReLU()
+    blocks = PlainBlock(4, 4, kind), PlainBlock(4, 4, kind), PlainBlock(4, 8, kind), PlainBlock(8, 8, kind)
     return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
 
 
@@ -70,12 +77,14 @@ def trial_of(spec: ResidualCnn, **changes: object) -> tuple[Recipe, Prepared]:
     return recipe, tiny.prepared(dataset, recipe)
 
 
-def test_the_trainer_equals_the_plain_trainer_after_50_steps() -> None:
-    recipe, trial = trial_of(SPEC, optimizer=AdamW(lr=1e-3, weight_decay=0.1))
+@pytest.mark.parametrize("kind", ["batch", "layer"])
+def test_the_trainer_equals_the_plain_trainer_after_50_steps(kind: str) -> None:
+    spec = dataclasses.replace(SPEC, normalisation=kind)
+    recipe, trial = trial_of(spec, optimizer=AdamW(lr=1e-3, weight_decay=0.1))
     fitted = training.fit(recipe, [trial], 3, STEPS)
-    model = plain_model()
-    copy_weights(SPEC.build((3, 8, 8), training._context([trial], 3, torch.device("cpu"))), model)
-    norms = [p for m in model.modules() if isinstance(m, nn.BatchNorm2d) for p in m.parameters()]
+    model = plain_model(kind)
+    copy_weights(spec.build((3, 8, 8), training._context([trial], 3, torch.device("cpu"))), model)
+    norms = [p for m in model.modules() if isinstance(m, nn.BatchNorm2d | nn.GroupNorm) for p in m.parameters()]
     others = [*norms, list(model.parameters())[-1]]
     weights = [p for p in model.parameters() if all(p is not other for other in others)]
     groups = [{"params": weights, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
@@ -133,6 +142,23 @@ def test_running_statistics_come_from_training_rows_and_are_kept_with_the_weight
         assert torch.equal(value, dict(again.network.named_buffers())[name]), name
 
 
+def test_refreshed_statistics_are_those_of_torchs_update() -> None:
+    _, trial = trial_of(SPEC)
+    network = SPEC.build((3, 8, 8), training._context([trial], 3, torch.device("cpu")))
+    model = plain_model("batch")
+    copy_weights(network, model)
+    batches = torch.randn(4, 1, 9, 3, 8, 8, generator=torch.Generator().manual_seed(0)) + 1
+    network.refresh(batches)
+    update_bn(batches.squeeze(1), model)
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    buffers = {name: value for name, value in network.named_buffers() if not name.startswith("pixel")}
+    assert len(buffers) == 2 * len(norms)
+    for (name, value), norm in zip(buffers.items(), [norm for norm in norms for _ in range(2)], strict=True):
+        expected = norm.running_mean if name.endswith("mean") else norm.running_var
+        assert expected is not None
+        torch.testing.assert_close(value[0], expected, atol=1e-5, rtol=1e-4)
+
+
 def test_bfloat16_follows_float32_at_its_precision() -> None:
     recipe, trial = trial_of(SPEC)
     half = dataclasses.replace(recipe, network=dataclasses.replace(SPEC, precision="bfloat16"))
@@ -172,7 +198,7 @@ def test_pixels_are_scaled_with_the_training_rows_own_numbers() -> None:
         ("filter", 4, "filter must be odd"),
         ("pooling", "median", "pooling must be one of average, max, stride"),
         ("precision", "float16", "precision must be one of float32, bfloat16"),
-        ("normalisation", "group", "normalisation must be one of batch, none"),
+        ("normalisation", "group", "normalisation must be one of batch, layer, none"),
         ("dropout", 1.0, "dropout must be at least 0 and at most 0.99"),
     ],
 )
@@ -195,9 +221,10 @@ def test_a_patch_that_does_not_divide_the_image_is_refused() -> None:
         ResidualCnn(patch=3).build((3, 8, 8), training._context([trial], 3, torch.device("cpu")))
 
 
-def test_no_gradient_is_made_channels_first() -> None:
+@pytest.mark.parametrize("fields", [{}, {"normalisation": "layer"}, {"hidden_noise": 0.1, "survival": 0.5}], ids=str)
+def test_no_gradient_is_made_channels_first(fields: dict[str, object]) -> None:
     """A tensor in another layout than its neighbours makes element-wise steps ten times as slow."""
-    recipe, trial = trial_of(ResidualCnn(width=8, groups=2))
+    recipe, trial = trial_of(dataclasses.replace(ResidualCnn(width=8, groups=2), **fields))
     network = training.fit(recipe, [trial], 3, 1).network
     convolutions = [p for name, p in network.named_parameters() if p.dim() == 5 and p.shape[-1] > 1]
     network(torch.randn(1, 4, 3, 8, 8), training=True).sum().backward()

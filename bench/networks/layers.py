@@ -1,16 +1,18 @@
-"""What stacked networks share: the trial axis, initial weights per trial, dropout with a draw per trial.
+"""What stacked networks share: the trial axis, initial weights per trial, dropout and noise with a draw per trial.
 
 Parameters are [T, ...]; a forward pass takes x [T, B, ...] and gives [T, B, C]. A network has no training mode:
 noise is drawn when the caller says ``training=True`` and never otherwise.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from bench.networks.normalising import MOMENTUM, Running
 from bench.stages.context import Context
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -55,6 +57,27 @@ class Network(nn.Module):
         weights = [p for name, p in named if name.endswith("weight")]
         return weights, [p for name, p in named if not name.endswith("weight")]
 
+    def per_unit(self) -> list[torch.Tensor]:
+        """Return a view of every weight as [T, units, incoming weights]; changes in place reach the weight."""
+        return [view for part in self.modules() if isinstance(part, Weighted) for view in part.per_unit()]
+
+    @torch.no_grad()
+    def refresh(self, batches: Iterable[torch.Tensor]) -> None:
+        """Set running statistics to the plain mean of those of some batches [T, B, ...], of what ``entry`` returns.
+
+        As torch.optim.swa_utils.update_bn; for weights, such as averaged ones, that no batch has seen yet. Draws
+        dropout and noise as training does. Without batch normalisation nothing is done and no batch asked for.
+        """
+        running = [part for part in self.modules() if isinstance(part, Running) and part.tracks]
+        if not running:
+            return
+        for number, batch in enumerate(batches, start=1):
+            for part in running:
+                part.momentum = 1 / number
+            self(batch, training=True)
+        for part in running:
+            part.momentum = MOMENTUM
+
     def uniform(self, bound: float, *shape: int) -> nn.Parameter:
         """Return a parameter [T, *shape], uniform within +-bound, each trial's from its own stream 'weights'.
 
@@ -66,7 +89,15 @@ class Network(nn.Module):
         return nn.Parameter(out.to(self._context.device))
 
 
-class StackedLinear(nn.Module):
+class Weighted(nn.Module):
+    """Base of the parts of a network that hold weights."""
+
+    def per_unit(self) -> list[torch.Tensor]:
+        """Return views of the weights as [T, units, incoming weights]."""
+        raise NotImplementedError
+
+
+class StackedLinear(Weighted):
     """T linear layers side by side: x [T, B, F] -> [T, B, H]. Initial weights as torch.nn.Linear's."""
 
     def __init__(self, network: Network, inputs: int, outputs: int) -> None:
@@ -78,6 +109,51 @@ class StackedLinear(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return x W + b."""
         return torch.baddbmm(self.bias, x, self.weight)
+
+    def per_unit(self) -> list[torch.Tensor]:
+        """Return the weights [T, H, F]."""
+        return [self.weight.transpose(1, 2)]
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """What training does to activations and evaluation does not; fields as in NetworkSpec."""
+
+    context: Context
+    input_noise: float
+    hidden_noise: float
+    dropout: float
+
+    def inputs(self, x: torch.Tensor, training: bool) -> torch.Tensor:
+        """Return what enters the network, [T, B, ...], with noise."""
+        if not training or self.input_noise == 0:
+            return x
+        return x + self._normal("input noise", x).mul_(self.input_noise)
+
+    def hidden(self, x: torch.Tensor, training: bool) -> torch.Tensor:
+        """Return hidden activations [T, B, ...] with noise, then dropout: what is dropped stays 0."""
+        if not training:
+            return x
+        if self.hidden_noise > 0:
+            scale = _deviation(x.detach()) * self.hidden_noise
+            x = torch.addcmul(x, self._normal("hidden noise", x), scale.view(-1, *[1] * (x.dim() - 1)))
+        return drop(x, self.dropout, self.context)
+
+    def _normal(self, purpose: str, x: torch.Tensor) -> torch.Tensor:
+        """Return normal draws shaped as x [T, ...] and, trial by trial, in the order in which x lies in memory.
+
+        Adding what lies in another order would be slow, and for images give channels first.
+        """
+        order = sorted(range(1, x.dim()), key=lambda axis: -x.stride(axis))
+        draws = self.context.quick_normal(purpose, tuple(x.shape[axis] for axis in order))
+        return draws.permute(0, *(1 + order.index(axis) for axis in range(1, x.dim()))).to(x.dtype)
+
+
+def _deviation(x: torch.Tensor) -> torch.Tensor:
+    """Return the standard deviation of each trial's elements, [T], for x [T, ...]."""
+    rows = x.flatten(1)
+    centred = rows - rows.mean(1, keepdim=True)
+    return torch.linalg.vector_norm(centred, dim=1) / math.sqrt(rows.shape[1])
 
 
 def drop(x: torch.Tensor, probability: float, context: Context) -> torch.Tensor:

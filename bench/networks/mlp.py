@@ -7,7 +7,9 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from bench.networks.layers import ACTIVATIONS, Network, StackedLinear, drop
+from bench.networks.dropconnect import masked_linear
+from bench.networks.layers import ACTIVATIONS, Disturbance, Network, StackedLinear
+from bench.networks.normalising import normaliser
 from bench.networks.specs import Mlp
 from bench.stages.context import Context
 
@@ -17,17 +19,24 @@ class MlpNetwork(Network):
 
     def __init__(self, spec: Mlp, shape: Sequence[int], context: Context) -> None:
         super().__init__(context)
-        sizes = [math.prod(shape), *[spec.width] * spec.depth]
+        sizes = spec.sizes(math.prod(shape))
         self.hidden = nn.ModuleList(StackedLinear(self, a, b) for a, b in pairwise(sizes))
         self.head = StackedLinear(self, sizes[-1], context.outputs)
+        self.norms = nn.ModuleList(
+            normaliser(spec.normalisation, context.trials, size, context.device) for size in sizes[1:]
+        )
         self._activation = ACTIVATIONS[spec.activation]
-        self._dropout = spec.dropout
+        self._disturb = Disturbance(context, spec.input_noise, spec.hidden_noise, spec.dropout)
+        self._dropconnect = spec.dropconnect
 
     def forward(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
         """Return logits [T, B, C]."""
-        x = x.flatten(2)
-        for layer in self.hidden:
-            x = self._activation(layer(x))
-            if training:
-                x = drop(x, self._dropout, self._context)
+        x = self._disturb.inputs(x.flatten(2), training)
+        for layer, norm in zip(self.hidden, self.norms, strict=True):
+            assert isinstance(layer, StackedLinear)
+            if training and layer is self.hidden[-1]:
+                x = masked_linear(layer, x, self._dropconnect, self._context)
+            else:
+                x = layer(x)
+            x = self._disturb.hidden(self._activation(norm(x, training)), training)
         return self.head(x)

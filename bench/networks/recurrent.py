@@ -7,12 +7,14 @@ head. Initial weights are uniform within
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import nn
 from torch.func import functional_call
 
-from bench.networks.layers import Network, StackedLinear, drop
+from bench.networks.layers import Disturbance, Network, StackedLinear, Weighted
+from bench.networks.normalising import normaliser
 from bench.networks.specs import Gru, Lstm, Recurrent, Rnn
 from bench.stages.context import Context
 
@@ -24,7 +26,7 @@ def _over_time(states: States) -> torch.Tensor:
     return states if isinstance(states, torch.Tensor) else torch.stack(states)
 
 
-class _Layer(nn.Module):
+class _Layer(Weighted):
     """The parameters of one recurrent layer with G gates: [T, in, G units], [T, units, G units], two biases.
 
     outputs_first: weights are [T, G units, in] and [T, G units, units], as torch's kernel takes them.
@@ -32,6 +34,7 @@ class _Layer(nn.Module):
 
     def __init__(self, network: Network, inputs: int, units: int, gates: int, outputs_first: bool) -> None:
         super().__init__()
+        self.units, self._outputs_first = units, outputs_first
         bound = 1 / math.sqrt(units)
 
         def weight(size: int) -> nn.Parameter:
@@ -43,6 +46,11 @@ class _Layer(nn.Module):
         self.input_bias = network.uniform(bound, 1, gates * units)
         self.state_bias = network.uniform(bound, 1, gates * units)
 
+    def per_unit(self) -> list[torch.Tensor]:
+        """Return the weights of each gate's units, [T, G units, in] and [T, G units, units]."""
+        weights = self.input_weight, self.state_weight
+        return [weight if self._outputs_first else weight.transpose(1, 2) for weight in weights]
+
     def project(self, x: torch.Tensor, bias: torch.Tensor) -> list[torch.Tensor]:
         """Return the input's part of every gate, for all points at once: L tensors [T, B, G units]."""
         trials, batch, length, channels = x.shape
@@ -52,28 +60,29 @@ class _Layer(nn.Module):
 
 
 class _RecurrentNetwork(Network):
-    """Layers, dropout between them and before the head, and the head."""
+    """Layers, and the head; between them and before the head normalisation, noise and dropout."""
 
     _outputs_first = False
 
     def __init__(self, spec: Recurrent, shape: Sequence[int], context: Context) -> None:
         super().__init__(context)
-        channels = [shape[1], *[spec.units] * (spec.layers - 1)]
-        self.layers = nn.ModuleList(
-            _Layer(self, size, spec.units, spec.gates, self._outputs_first) for size in channels
+        sizes = spec.sizes(shape[1])
+        self.layers = nn.ModuleList(_Layer(self, a, b, spec.gates, self._outputs_first) for a, b in pairwise(sizes))
+        self.head = StackedLinear(self, sizes[-1], context.outputs)
+        self.norms = nn.ModuleList(
+            normaliser(spec.normalisation, context.trials, size, context.device) for size in sizes[1:]
         )
-        self.head = StackedLinear(self, spec.units, context.outputs)
-        self._dropout, self._pool = spec.dropout, spec.pool
-        self._units = spec.units
+        self._disturb = Disturbance(context, spec.input_noise, spec.hidden_noise, spec.dropout)
+        self._pool = spec.pool
 
     def forward(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
         """Return outputs [T, B, C]."""
-        for layer in self.layers:
-            if layer is not self.layers[0]:
-                x = self._drop(x, training)
+        x = self._disturb.inputs(x, training)
+        for layer, norm in zip(self.layers, self.norms, strict=True):
             states = self._run(layer, x)
             x = self._pooled(states) if layer is self.layers[-1] else _over_time(states).permute(1, 2, 0, 3)
-        return self.head(self._drop(x, training))
+            x = self._disturb.hidden(norm(x, training), training)
+        return self.head(x)
 
     def _pooled(self, states: States) -> torch.Tensor:
         """Return what the head sees, [T, B, units], of L states."""
@@ -81,9 +90,6 @@ class _RecurrentNetwork(Network):
             return states[-1]
         together = _over_time(states)
         return together.amax(0) if self._pool == "max" else together.mean(0)
-
-    def _drop(self, x: torch.Tensor, training: bool) -> torch.Tensor:
-        return drop(x, self._dropout, self._context) if training else x
 
     def _run(self, layer: nn.Module, x: torch.Tensor) -> States:
         """Return the states [T, B, units] after each of the L points."""
@@ -113,7 +119,7 @@ class GruNetwork(_RecurrentNetwork):
 
     def _run(self, layer: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
         assert isinstance(layer, _Layer)
-        units = self._units
+        units = layer.units
         points = layer.project(x, layer.input_bias)
         state = x.new_zeros(x.shape[0], x.shape[1], units)
         states = []
@@ -135,8 +141,8 @@ class LstmNetwork(_RecurrentNetwork):
         if context.trials != 1:
             raise ValueError(f"the LSTM trains one trial at a time, got a stack of {context.trials}")
         super().__init__(spec, shape, context)
-        channels = [shape[1], *[spec.units] * (spec.layers - 1)]
-        self._kernels = [nn.LSTM(size, spec.units, batch_first=True, device="meta") for size in channels]
+        sizes = pairwise(spec.sizes(shape[1]))
+        self._kernels = [nn.LSTM(a, b, batch_first=True, device="meta") for a, b in sizes]
 
     def _run(self, layer: nn.Module, x: torch.Tensor) -> States:
         assert isinstance(layer, _Layer)

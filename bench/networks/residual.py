@@ -13,61 +13,72 @@ from torch import nn
 from torch.nn import functional
 
 from bench.networks.image_specs import ResidualCnn
-from bench.networks.layers import ACTIVATIONS, Network, StackedLinear, drop
+from bench.networks.layers import ACTIVATIONS, Disturbance, Network, StackedLinear, Weighted
+from bench.networks.normalising import EPSILON, Running
 from bench.stages.context import Context
 
-MOMENTUM = 0.1  # of the running statistics, as torch's default
+LEVELS = 2**24  # of the draws that decide which residual branches survive
 
 
-class _Convolution(nn.Module):
-    """A convolution and, where asked for, batch normalisation; x [B, in, H, W] -> [B, out, H', W'].
+class _Convolution(Running, Weighted):
+    """A convolution and, where asked for, normalisation; x [B, in, H, W] -> [B, out, H', W'].
 
     Initial weights are uniform with He's variance 2 / fan-in (He 2015, eq. 10).
     """
 
-    def __init__(self, network: Network, inputs: int, outputs: int, side: int, stride: int, normalised: bool) -> None:
+    def __init__(self, network: Network, inputs: int, outputs: int, side: int, stride: int, normalisation: str) -> None:
         super().__init__()
         bound = math.sqrt(6 / (inputs * side * side))
         weight = network.uniform(bound, outputs, inputs, side, side)
         self.weight = nn.Parameter(weight.detach()[0].contiguous(memory_format=torch.channels_last)[None])
         self.bias = nn.Parameter(torch.zeros(1, outputs, device=weight.device))
-        self._side, self._stride, self._normalised = side, stride, normalised
-        self.mean: torch.Tensor
-        self.variance: torch.Tensor
-        if normalised:
+        self._side, self._stride, self._normalisation = side, stride, normalisation
+        if normalisation != "none":
             self.gain = nn.Parameter(torch.ones(1, outputs, device=weight.device))
-            self.register_buffer("mean", torch.zeros(1, outputs, device=weight.device))
-            self.register_buffer("variance", torch.ones(1, outputs, device=weight.device))
+        if normalisation == "batch":
+            self.track(1, outputs, weight.device)
 
     def forward(self, x: torch.Tensor, training: bool) -> torch.Tensor:
         """Return the normalised responses; running statistics follow in training and are used otherwise."""
         weight, own = self.weight.squeeze(0).to(x.dtype), self.bias.squeeze(0)
-        if not self._normalised:
+        if self._normalisation == "none":
             return functional.conv2d(x, weight, own.to(x.dtype), self._stride, self._side // 2)
-        x = functional.conv2d(x, weight, None, self._stride, self._side // 2)
-        mean, variance, gain = self.mean.squeeze(0), self.variance.squeeze(0), self.gain.squeeze(0)
-        return functional.batch_norm(x, mean, variance, gain, own, training, momentum=MOMENTUM)
+        x, gain = functional.conv2d(x, weight, None, self._stride, self._side // 2), self.gain.squeeze(0)
+        if self._normalisation == "layer":
+            return functional.group_norm(x, 1, gain, own, EPSILON)
+        mean, variance = self.mean.squeeze(0), self.variance.squeeze(0)
+        return functional.batch_norm(x, mean, variance, gain, own, training, self.momentum, EPSILON)
+
+    def per_unit(self) -> list[torch.Tensor]:
+        """Return the filters [1, out, k k in], in the order in which they lie in memory."""
+        return [self.weight.permute(0, 1, 3, 4, 2).view(1, self.weight.shape[1], -1)]
 
 
 class _Block(nn.Module):
-    """Two convolutions beside a shortcut, which is a 1 x 1 convolution where the channels change."""
+    """Two convolutions beside a shortcut, which is a 1 x 1 convolution where the channels change.
 
-    def __init__(self, network: Network, spec: ResidualCnn, inputs: int, outputs: int, halving: bool) -> None:
+    survival: probability that the convolutions' part survives in training, for each example.
+    """
+
+    def __init__(
+        self, network: Network, spec: ResidualCnn, inputs: int, outputs: int, halving: bool, survival: float
+    ) -> None:
         super().__init__()
-        normalised = spec.normalisation == "batch"
+        norm = spec.normalisation
+        self._survival = survival
         self._pool = _pool(spec.pooling) if halving else None
         stride = 2 if halving and spec.pooling == "stride" else 1
-        self.first = _Convolution(network, inputs, outputs, spec.filter, stride, normalised)
-        self.second = _Convolution(network, outputs, outputs, spec.filter, 1, normalised)
+        self.first = _Convolution(network, inputs, outputs, spec.filter, stride, norm)
+        self.second = _Convolution(network, outputs, outputs, spec.filter, 1, norm)
         changes = inputs != outputs or stride != 1
-        self.shortcut = _Convolution(network, inputs, outputs, 1, stride, normalised) if changes else None
+        self.shortcut = _Convolution(network, inputs, outputs, 1, stride, norm) if changes else None
 
     def forward(self, x: torch.Tensor, network: "ResidualNetwork", training: bool) -> torch.Tensor:
         """Return the block's activations."""
         if self._pool is not None:
             x = self._pool(x)
         y = network.activate(self.first(x, training))
-        y = self.second(network.thin(y, training), training)
+        y = network.survive(self.second(network.disturb(y, training), training), self._survival, training)
         return network.activate(y.add_(x if self.shortcut is None else self.shortcut(x, training)))
 
 
@@ -87,32 +98,43 @@ class ResidualNetwork(Network):
             raise ValueError(f"the residual network trains one trial at a time, got a stack of {context.trials}")
         super().__init__(context)
         self._patch = spec.patch
-        self.stem = _Convolution(
-            self, shape[0] * spec.patch**2, spec.width, spec.filter, 1, spec.normalisation == "batch"
-        )
+        self.stem = _Convolution(self, shape[0] * spec.patch**2, spec.channels()[0], spec.filter, 1, spec.normalisation)
         self.blocks = nn.ModuleList()
-        held = spec.width
+        held = spec.channels()[0]
+        survivals = iter(spec.survivals())
         for channels in spec.channels():
             for index in range(spec.depth):
-                halving = index == 0 and channels != spec.width
-                self.blocks.append(_Block(self, spec, held, channels, halving))
+                halving = index == 0 and channels != spec.channels()[0]
+                self.blocks.append(_Block(self, spec, held, channels, halving, next(survivals)))
                 held = channels
         self.head = StackedLinear(self, held, context.outputs)
         self.activate = ACTIVATIONS[spec.activation]
         self._precision = torch.bfloat16 if spec.precision == "bfloat16" else torch.float32
-        self._dropout = spec.dropout
+        self._disturb = Disturbance(context, spec.input_noise, spec.hidden_noise, spec.dropout)
 
     def forward(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
         """Return logits float32 [1, B, C]."""
-        y = functional.pixel_unshuffle(x.squeeze(0), self._patch)
+        y = functional.pixel_unshuffle(self._disturb.inputs(x, training).squeeze(0), self._patch)
         y = y.to(self._precision, memory_format=torch.channels_last)
         y = self.activate(self.stem(y, training))
         for block in self.blocks:
             y = block(y, self, training)
         # Over a view with the channels last: the gradient of a mean over (2, 3) lies channels first, which is slow.
         pooled = y.permute(0, 2, 3, 1).flatten(1, 2).mean(1, dtype=torch.float32)
-        return self.head(self.thin(pooled, training)[None])
+        return self.head(self.disturb(pooled, training)[None])
 
-    def thin(self, x: torch.Tensor, training: bool) -> torch.Tensor:
-        """Return activations [B, ...] with dropout, in training."""
-        return drop(x[None], self._dropout, self._context).squeeze(0) if training else x
+    def disturb(self, x: torch.Tensor, training: bool) -> torch.Tensor:
+        """Return activations [B, ...] with noise and dropout, in training."""
+        return self._disturb.hidden(x[None], training).squeeze(0)
+
+    def survive(self, y: torch.Tensor, survival: float, training: bool) -> torch.Tensor:
+        """Return residual branches [B, ...], in training each whole over its survival or 0; y is overwritten.
+
+        As torchvision.ops.stochastic_depth with mode 'row', with this trial's own draws.
+        """
+        kept = round(survival * LEVELS)
+        if not training or kept == LEVELS:
+            return y
+        draws = self._context.integers("stochastic depth", 0, LEVELS, (len(y),)).squeeze(0)
+        factors = (draws < kept).to(y.dtype).div_(kept / LEVELS)
+        return y.mul_(factors.view(-1, *[1] * (y.dim() - 1)))

@@ -9,50 +9,33 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from bench.stages.base import Stage, require
+from bench.keys import added
+from bench.networks.base import (
+    ACTIVATIONS,
+    MOST_DEPTH,
+    NORMALISATIONS,
+    NetworkSpec,
+    check_choice,
+    check_disturbance,
+    check_probability,
+    check_size,
+    scaled,
+)
+from bench.stages.base import require
 from bench.stages.bounds import within
 
 if TYPE_CHECKING:
     from bench.networks.layers import Network
     from bench.stages.context import Context
 
-MOST_WIDTH, MOST_DEPTH = 65_536, 1_000
-MOST_DROPOUT = 0.99
-ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "elu", "leaky-relu", "sigmoid")
-
-
-@dataclass(frozen=True)
-class NetworkSpec(Stage):
-    """Base of the network specifications.
-
-    stacks       whether trials train together in one stack, or one by one with the library's own kernel
-    closed_form  whether the weights are solved for instead of trained
-    weight       how many times as long an example takes as in a small perceptron, for estimates of remaining time
-    """
-
-    stacks: ClassVar[bool] = True
-    closed_form: ClassVar[bool] = False
-    weight: ClassVar[float] = 1.0
-
-    def build(self, shape: Sequence[int], context: "Context") -> "Network":
-        """Return the stacked network for inputs [T, B, *shape], with each trial's initial weights drawn."""
-        raise NotImplementedError
-
-    def flops(self, shape: Sequence[int], outputs: int) -> float:
-        """Return the multiply-adds times two of one forward pass of one example (biases and activations left out)."""
-        raise NotImplementedError
-
-
-def check_dropout(dropout: float) -> None:
-    """Raise ValueError unless dropout is a probability that leaves something, in steps of 1/256."""
-    require(0 <= dropout <= MOST_DROPOUT, f"dropout must be at least 0 and at most {MOST_DROPOUT}, got {dropout}")
-
 
 @dataclass(frozen=True)
 class Mlp(NetworkSpec):
-    """Fully connected network: ``depth`` hidden layers of ``width`` units.
+    """Fully connected network: ``depth`` hidden layers of ``width`` times ``scale`` units.
 
-    dropout: probability that a hidden activation is dropped (never on inputs or outputs), in steps of 1/256.
+    normalisation  'batch' or 'layer', between the linear map and the activation of every hidden layer; or 'none'
+    dropconnect    probability that a weight of the last hidden layer is dropped for an example, in steps of 1/256: a
+                   fresh mask for each example, the rest scaled up, biases kept. Off at evaluation (Wan 2013)
     """
 
     kind: ClassVar[str] = "mlp"
@@ -60,15 +43,28 @@ class Mlp(NetworkSpec):
     depth: int = 2
     activation: Literal["relu", "tanh", "gelu", "silu", "elu", "leaky-relu", "sigmoid"] = "relu"
     dropout: float = 0.0
+    scale: float = added(1.0)
+    normalisation: Literal["none", "batch", "layer"] = added("none")
+    dropconnect: float = added(0.0)
+    input_noise: float = added(0.0)
+    hidden_noise: float = added(0.0)
 
     def __post_init__(self) -> None:
-        """Check sizes, activation and dropout."""
-        within("width", self.width, 1, MOST_WIDTH)
+        """Check sizes, choices and probabilities."""
+        check_size("width", self.width, self.scale)
         within("depth", self.depth, 0, MOST_DEPTH)
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("normalisation", self.normalisation, NORMALISATIONS)
+        check_disturbance(self.dropout, self.input_noise, self.hidden_noise)
+        check_probability("dropconnect", self.dropconnect)
         require(
-            self.activation in ACTIVATIONS, f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation}"
+            self.dropconnect == 0 or self.depth > 0,
+            "dropconnect acts on the last hidden layer, so depth must be at least 1, got 0",
         )
-        check_dropout(self.dropout)
+
+    def sizes(self, inputs: int) -> list[int]:
+        """Return the inputs of the first layer and the outputs of every hidden one."""
+        return [inputs, *[scaled(self.width, self.scale)] * self.depth]
 
     def build(self, shape: Sequence[int], context: "Context") -> "Network":
         """Return the stacked network."""
@@ -78,37 +74,48 @@ class Mlp(NetworkSpec):
 
     def flops(self, shape: Sequence[int], outputs: int) -> float:
         """Return the cost of the matrix products."""
-        sizes = [math.prod(shape), *[self.width] * self.depth, outputs]
+        sizes = [*self.sizes(math.prod(shape)), outputs]
         return 2.0 * sum(a * b for a, b in pairwise(sizes))
 
 
 @dataclass(frozen=True)
 class Recurrent(NetworkSpec):
-    """Base of the recurrent networks: ``layers`` recurrent layers of ``units`` feed a linear head.
+    """Base of the recurrent networks: ``layers`` recurrent layers of ``units`` times ``scale`` feed a linear head.
 
-    pool     what the head sees of the last layer's states: 'last', or 'max' or 'mean' over time
-    dropout  probability that a unit of a layer's output is dropped between layers and before the head
+    pool           what the head sees of the last layer's states: 'last', or 'max' or 'mean' over time
+    normalisation  of what a layer gives to the next one or to the head: 'batch' (over time, too, between layers),
+                   'layer', or 'none'
+    dropout        acts there, too, after it
     """
 
     units: int = 32
     layers: int = 1
     dropout: float = 0.0
     pool: Literal["last", "max", "mean"] = "last"
+    scale: float = added(1.0)
+    normalisation: Literal["none", "batch", "layer"] = added("none")
+    input_noise: float = added(0.0)
+    hidden_noise: float = added(0.0)
     gates: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        """Check sizes and dropout."""
-        within("units", self.units, 1, MOST_WIDTH)
+        """Check sizes, choices and probabilities."""
+        check_size("units", self.units, self.scale)
         within("layers", self.layers, 1, MOST_DEPTH)
-        require(self.pool in ("last", "max", "mean"), f"pool must be one of last, max, mean, got '{self.pool}'")
-        check_dropout(self.dropout)
+        check_choice("pool", self.pool, ("last", "max", "mean"))
+        check_choice("normalisation", self.normalisation, NORMALISATIONS)
+        check_disturbance(self.dropout, self.input_noise, self.hidden_noise)
+
+    def sizes(self, channels: int) -> list[int]:
+        """Return the inputs of the first layer and the units of every layer."""
+        return [channels, *[scaled(self.units, self.scale)] * self.layers]
 
     def flops(self, shape: Sequence[int], outputs: int) -> float:
         """Return the cost of the matrix products over all time steps."""
         length, channels = shape
-        sizes = [channels, *[self.units] * (self.layers - 1)]
-        per_step = sum(2.0 * self.gates * self.units * (size + self.units) for size in sizes)
-        return length * per_step + 2.0 * self.units * outputs
+        sizes = self.sizes(channels)
+        per_step = sum(2.0 * self.gates * units * (size + units) for size, units in pairwise(sizes))
+        return length * per_step + 2.0 * sizes[-1] * outputs
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 T trials, B rows per batch, C classes (or K targets of a regression).
 """
 
+import functools
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -71,10 +73,29 @@ class Context:
         """
         import torch
 
-        words = torch.empty((self.trials, -(-count // 8)), dtype=torch.int64)
+        return self._words(purpose, -(-count // 8)).view(torch.uint8)[:, :count].to(self.device)
+
+    def quick_normal(self, purpose: str, shape: tuple[int, ...]) -> "torch.Tensor":
+        """Return standard normal draws [T, *shape] of 65,536 equally likely levels, four from each 64-bit draw.
+
+        They take half of the time of ``normal``, and end at 4.3 standard deviations. Noise that is added afresh in
+        every step has no use for more.
+        """
+        import torch
+
+        count = math.prod(shape)
+        words = self._words(purpose, -(-count // 4)).view(torch.uint16)[:, :count]
+        levels = _quantiles().index_select(0, words.to(torch.int64).flatten())
+        return levels.view(self.trials, *shape).to(self.device)
+
+    def _words(self, purpose: str, count: int) -> "torch.Tensor":
+        """Return uniform 64-bit draws int64 [T, count], each trial's from its own stream."""
+        import torch
+
+        words = torch.empty((self.trials, count), dtype=torch.int64)
         for row, generator in zip(words, self.generators(purpose), strict=True):
             row.random_(-(2**63), None, generator=generator)
-        return words.view(torch.uint8)[:, :count].to(self.device)
+        return words
 
     def class_weights(self, power: float) -> "np.ndarray":
         """Return n_c^power up to a factor, as float64 [T, C], from the shares seen.
@@ -91,3 +112,16 @@ class Context:
             empty = int((self.seen <= 0).any(axis=0).argmax())
             raise ValueError(f"class {empty} has no training row, so its weight or prior is undefined")
         return self.seen
+
+
+@functools.cache
+def _quantiles() -> "torch.Tensor":
+    """Return 65,536 levels float32 in rising order: the normal's quantiles at the middles of as many equal shares.
+
+    Scaled so that their variance is 1; without that it would be 0.99998.
+    """
+    import torch
+
+    middles = (torch.arange(65_536, dtype=torch.float64) + 0.5) / 65_536
+    levels = torch.special.ndtri(middles)
+    return (levels / levels.square().mean().sqrt()).float()
