@@ -12,7 +12,7 @@ from torch import nn
 
 from bench import training
 from bench.keys import Streams
-from bench.networks.layers import drop
+from bench.networks.layers import Network, drop
 from bench.networks.specs import Gru, LastValue, LinearAutoregression, Lstm, Mlp, Rnn
 from bench.stages.augmentation import ClassNoise, Jitter, Scaling, WindowShift
 from bench.stages.batching import Balanced, Shuffled, WeightedRandom
@@ -203,12 +203,15 @@ def test_penalties_touch_weights_and_not_biases() -> None:
 
 
 def test_clipping_takes_one_norm_per_trial() -> None:
-    parameters = [nn.Parameter(torch.zeros(2, 3, 4)), nn.Parameter(torch.zeros(2, 1, 4))]
+    network = Network(context())
+    network.weight = nn.Parameter(torch.zeros(2, 3, 4))
+    network.bias = nn.Parameter(torch.zeros(2, 1, 4))
+    parameters = list(network.parameters())
     for p in parameters:
         p.grad = torch.randn_like(p)
         p.grad[1] *= 1e-3
     before = [p.grad.clone() for p in parameters if p.grad is not None]
-    ClipNorm(0.5).before_step(parameters)
+    ClipNorm(0.5).begin(context(), network).before_step()
     singles = [nn.Parameter(torch.zeros_like(g[0])) for g in before]
     for single, gradient in zip(singles, before, strict=True):
         single.grad = gradient[0].clone()
