@@ -28,7 +28,8 @@ class Curve:
     """Plain loss of the running weights at each validation: steps [V]; training and validation rows, float [T, V].
 
     Running weights are those that the optimizer steps on: whatever is kept in the end, early stopping's best or an
-    average, is not in the curve. It goes on for as long as any trial of the stack trains.
+    average, is not in the curve. It goes on for as long as any trial of the stack trains; each trial's own part ends
+    at its steps.
     """
 
     steps: list[int]
