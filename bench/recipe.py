@@ -23,7 +23,7 @@ from bench.stages.penalties import Penalty
 from bench.stages.preprocessing import Standardise
 from bench.stages.resampling import Resample
 from bench.stages.schedules import Schedule
-from bench.stages.stopping import EarlyStopping
+from bench.stages.stopping import Stopping
 from bench.stages.targets import LabelSmoothing
 from bench.stages.updates import Update
 
@@ -54,7 +54,7 @@ class Recipe:
     penalties: tuple[Penalty, ...] = ()
     updates: tuple[Update, ...] = ()
     schedule: Schedule | None = None
-    stopping: EarlyStopping | None = None
+    stopping: Stopping | None = None
     budget: Literal["steps", "epochs"] = "steps"
 
     def __post_init__(self) -> None:

@@ -336,6 +336,7 @@ def _measured(job: Job, one: "_Ready", fit: training.Fit, index: int, stack: int
     shape = prepared.inputs.shape[1:]
     outputs = _outputs(job.dataset, one.data)
     examples = steps * job.recipe.batch_size
+    own = sum(step <= steps for step in fit.curve.steps)  # later ones are there for others of the stack
     return {
         "no_op": prepared.no_op,
         "steps": steps,
@@ -354,9 +355,9 @@ def _measured(job: Job, one: "_Ready", fit: training.Fit, index: int, stack: int
         "seen_prior": _listed(prepared.logits_prior),
         "validation_prior": _listed(prepared.validation_prior),
         "target_prior": _listed(prepared.target_prior),
-        "curve_step": fit.curve.steps,
-        "curve_train": fit.curve.train[index].tolist(),
-        "curve_validation": fit.curve.validation[index].tolist(),
+        "curve_step": fit.curve.steps[:own],
+        "curve_train": fit.curve.train[index, :own].tolist(),
+        "curve_validation": fit.curve.validation[index, :own].tolist(),
     }
 
 

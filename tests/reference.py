@@ -22,6 +22,18 @@ class LastState(nn.Module):
         return self.head(self.layer(x)[0][:, -1])
 
 
+def mlp_like(network: nn.Module, trial: int = 0) -> nn.Sequential:
+    """A plain fully connected network with the present weights of one trial of a stacked one of depth 2."""
+    state = dict(network.named_parameters())
+    layers: list[nn.Module] = []
+    for name in ("hidden.0", "hidden.1", "head"):
+        weight, bias = state[f"{name}.weight"][trial], state[f"{name}.bias"][trial, 0]
+        linear = nn.Linear(weight.shape[0], weight.shape[1])
+        linear.weight.data, linear.bias.data = weight.detach().t().clone(), bias.detach().clone()
+        layers += [linear, nn.ReLU()]
+    return nn.Sequential(nn.Flatten(), *layers[:-1])
+
+
 def epochs_of_batches(rng: np.random.Generator, rows: int, batch: int, steps: int) -> np.ndarray:
     """Row numbers [steps, batch]: consecutive blocks of concatenated epoch permutations."""
     order: list[int] = []

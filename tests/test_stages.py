@@ -12,14 +12,14 @@ from torch import nn
 
 from bench import training
 from bench.keys import Streams
-from bench.networks.layers import drop
+from bench.networks.layers import Network, drop
 from bench.networks.specs import Gru, LastValue, LinearAutoregression, Lstm, Mlp, Rnn
 from bench.stages.augmentation import ClassNoise, Jitter, Scaling, WindowShift
 from bench.stages.batching import Balanced, Shuffled, WeightedRandom
 from bench.stages.context import Context
 from bench.stages.losses import CrossEntropy, Focal, LogitAdjusted, MeanSquaredError
-from bench.stages.optimizers import Sgd
-from bench.stages.penalties import L2
+from bench.stages.optimizers import AdamW, Optimizer, Sgd
+from bench.stages.penalties import L1, L2, ElasticNet, Penalty
 from bench.stages.preprocessing import Standardise
 from bench.stages.resampling import OverSample, Smote, UnderOverSample, UnderSample
 from bench.stages.schedules import Cosine
@@ -171,25 +171,53 @@ def test_the_three_weights_train_alike_under_the_weighted_mean_and_apart_under_t
     assert (plain_inverse - plain_balanced).abs().max() > 1e-2
 
 
-def test_under_sgd_l2_equals_decoupled_decay_of_twice_its_strength() -> None:
+def _trained_with(optimizer: Optimizer, *penalties: Penalty) -> torch.Tensor:
     dataset = tiny.DATASETS["table"]
-    base = dataclasses.replace(tiny.baseline(dataset), schedule=None)
-    penalised = dataclasses.replace(base, optimizer=Sgd(lr=0.05), penalties=(L2(0.01),))
-    decayed = dataclasses.replace(base, optimizer=Sgd(lr=0.05, weight_decay=0.02))
-    for recipe in (penalised, decayed):
-        recipe.training()
-    one, other = (
-        training.fit(recipe, [tiny.prepared(dataset, recipe)], 3, 20).network for recipe in (penalised, decayed)
-    )
-    for a, b in zip(one.parameters(), other.parameters(), strict=True):
-        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-5)
+    recipe = dataclasses.replace(tiny.baseline(dataset), schedule=None, optimizer=optimizer, penalties=penalties)
+    network = training.fit(recipe, [tiny.prepared(dataset, recipe)], 3, 20).network
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
 
 
-def test_the_gradient_of_l2_is_twice_strength_times_weight_per_trial() -> None:
-    weight = torch.randn(3, 4, 5, requires_grad=True)
-    penalty = L2(0.3).penalty([weight])
-    assert penalty.shape == (3,)
-    torch.testing.assert_close(torch.autograd.grad(penalty.sum(), weight)[0], 0.6 * weight.detach())
+def test_under_plain_sgd_l2_equals_decoupled_decay_of_twice_its_strength_and_under_adamw_it_does_not() -> None:
+    lr, strength = 0.05, 0.01
+    penalised, decayed = _trained_with(Sgd(lr=lr), L2(strength)), _trained_with(Sgd(lr=lr, weight_decay=2 * strength))
+    torch.testing.assert_close(penalised, decayed, atol=1e-6, rtol=1e-5)
+    assert (penalised - _trained_with(Sgd(lr=lr))).abs().max() > 1e-3, "no decay at all would pass"
+    adam, adamw = AdamW(lr=lr, weight_decay=0.0), AdamW(lr=lr, weight_decay=2 * strength)
+    assert (_trained_with(adam, L2(strength)) - _trained_with(adamw)).abs().max() > 1e-2
+
+
+def test_an_elastic_net_trains_as_its_two_penalties_together() -> None:
+    optimizer = Sgd(lr=0.05)
+    together = _trained_with(optimizer, L1(0.02), L2(0.03))
+    torch.testing.assert_close(_trained_with(optimizer, ElasticNet(l1=0.02, l2=0.03)), together, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "gradient"),
+    [
+        (L2(0.3), lambda w: 0.6 * w),
+        (L1(0.3), lambda w: 0.3 * w.sign()),
+        (ElasticNet(l1=0.2, l2=0.3), lambda w: 0.2 * w.sign() + 0.6 * w),
+    ],
+    ids=["l2", "l1", "elastic-net"],
+)
+def test_the_gradient_of_a_penalty_is_its_formula_per_trial(penalty: Penalty, gradient) -> None:
+    weights = [torch.randn(3, 4, 5, requires_grad=True), torch.randn(3, 6, requires_grad=True)]
+    with torch.no_grad():
+        weights[0][1] = 0.0
+    value = penalty.penalty(weights)
+    assert value.shape == (3,)
+    for weight, slope in zip(weights, torch.autograd.grad(value.sum(), weights), strict=True):
+        torch.testing.assert_close(slope, gradient(weight.detach()))
+    lone = penalty.penalty([weight[2:] for weight in weights])
+    assert torch.equal(lone, value[2:])
+
+
+@pytest.mark.parametrize("build", [lambda: L1(-1.0), lambda: ElasticNet(l1=-1.0), lambda: ElasticNet(l2=-1.0)])
+def test_a_negative_penalty_is_refused(build) -> None:
+    with pytest.raises(ValueError, match=r"must be at least 0, got -1\.0"):
+        build()
 
 
 def test_penalties_touch_weights_and_not_biases() -> None:
@@ -203,12 +231,15 @@ def test_penalties_touch_weights_and_not_biases() -> None:
 
 
 def test_clipping_takes_one_norm_per_trial() -> None:
-    parameters = [nn.Parameter(torch.zeros(2, 3, 4)), nn.Parameter(torch.zeros(2, 1, 4))]
+    network = Network(context())
+    network.weight = nn.Parameter(torch.zeros(2, 3, 4))
+    network.bias = nn.Parameter(torch.zeros(2, 1, 4))
+    parameters = list(network.parameters())
     for p in parameters:
         p.grad = torch.randn_like(p)
         p.grad[1] *= 1e-3
     before = [p.grad.clone() for p in parameters if p.grad is not None]
-    ClipNorm(0.5).before_step(parameters)
+    ClipNorm(0.5).begin(context(), network).before_step()
     singles = [nn.Parameter(torch.zeros_like(g[0])) for g in before]
     for single, gradient in zip(singles, before, strict=True):
         single.grad = gradient[0].clone()

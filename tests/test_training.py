@@ -7,11 +7,15 @@ import sys
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import f1_score
 from torch import nn
 
 from bench import training
+from bench.networks.image_specs import ResidualCnn
 from bench.networks.specs import Gru, Lstm, Mlp, NetworkSpec, Rnn
+from bench.preparation import Prepared
 from bench.process import denormals_flushed
+from bench.progress import macro_f1
 from bench.stages.optimizers import AdamW
 from bench.stages.schedules import Cosine
 from bench.stages.stopping import EarlyStopping
@@ -19,17 +23,6 @@ from bench.stages.updates import ClipNorm
 from tests import reference, tiny
 
 STEPS = 50
-
-
-def _plain_mlp(network: nn.Module) -> nn.Module:
-    state = dict(network.named_parameters())
-    layers: list[nn.Module] = []
-    for name in ("hidden.0", "hidden.1", "head"):
-        weight, bias = state[f"{name}.weight"][0], state[f"{name}.bias"][0, 0]
-        linear = nn.Linear(weight.shape[0], weight.shape[1])
-        linear.weight.data, linear.bias.data = weight.detach().t().clone(), bias.detach().clone()
-        layers += [linear, nn.ReLU()]
-    return nn.Sequential(nn.Flatten(), *layers[:-1])
 
 
 def _outputs_first(weight: torch.Tensor, layer: nn.Module) -> torch.Tensor:
@@ -55,7 +48,7 @@ def _plain_recurrent(kind: type[nn.Module]):
 @pytest.mark.parametrize(
     ("spec", "plain"),
     [
-        (Mlp(width=9, depth=2), _plain_mlp),
+        (Mlp(width=9, depth=2), reference.mlp_like),
         (Rnn(units=6), _plain_recurrent(nn.RNN)),
         (Gru(units=6), _plain_recurrent(nn.GRU)),
         (Lstm(units=6), _plain_recurrent(nn.LSTM)),
@@ -147,6 +140,101 @@ def test_stopping_watches_where_a_hand_made_curve_says() -> None:
     answers = [watch.update(np.array([loss]), active) for loss in (1.0, 0.8, 0.9, 0.7, 0.7, 0.75)]
     assert [bool(improved[0]) for improved, _ in answers] == [True, True, False, True, False, False]
     assert [bool(stop[0]) for _, stop in answers] == [False, False, False, False, False, True]
+
+
+def test_stopping_by_score_takes_the_higher_for_the_better() -> None:
+    watch = EarlyStopping(patience=2, watch="score").begin(1)
+    active = np.array([True])
+    answers = [watch.update(np.array([score]), active) for score in (0.0, 0.3, 0.2, 0.4, 0.4, 0.35)]
+    assert [bool(improved[0]) for improved, _ in answers] == [True, True, False, True, False, False]
+    assert [bool(stop[0]) for _, stop in answers] == [False, False, False, False, False, True]
+
+
+def test_early_stopping_by_score_keeps_the_weights_of_the_highest_macro_f1_on_validation_rows() -> None:
+    dataset = tiny.DATASETS["table"]
+    recipe = dataclasses.replace(tiny.baseline(dataset, 200), optimizer=AdamW(lr=3e-2), schedule=None)
+    recipe = dataclasses.replace(recipe, stopping=EarlyStopping(patience=2, watch="score"))
+    trials = [tiny.prepared(dataset, recipe, repeat) for repeat in range(4)]
+    fitted = training.fit(recipe, trials, 3, 200, snapshots=range(201))
+    inputs = [trial.validation_inputs for trial in trials]
+    scores = []
+    for step, state in fitted.snapshots:
+        if step in fitted.curve.steps:
+            with training.at(fitted.network, state):
+                said = [logits.argmax(1) for logits in training.predict(fitted.network, inputs)]
+            scores.append([_macro_f1(trial, one) for trial, one in zip(trials, said, strict=True)])
+    by_loss = dataclasses.replace(recipe, stopping=EarlyStopping(patience=2))
+    assert (fitted.stop_step != training.fit(by_loss, trials, 3, 200).stop_step).any(), "both watch the same"
+    for index, column in enumerate(np.array(scores).T):
+        seen = [s for s, step in zip(column, fitted.curve.steps, strict=True) if step <= fitted.steps[index]]
+        assert fitted.curve.steps[int(np.argmax(seen))] == fitted.stop_step[index], "the first of the highest"
+
+
+def _macro_f1(trial: Prepared, said: np.ndarray) -> float:
+    truth, weights = trial.validation_targets, trial.validation_weights
+    return f1_score(truth, said, average="macro", labels=[0, 1, 2], sample_weight=weights, zero_division=0)
+
+
+def test_a_score_is_macro_f1_with_each_row_counted_by_its_weight() -> None:
+    rng = np.random.default_rng(0)
+    for classes in (2, 4):
+        logits, labels, weights = rng.normal(size=(50, classes)), rng.integers(0, classes, 50), rng.uniform(0, 3, 50)
+        labels[labels == 1] = 0
+        expected = f1_score(
+            labels, logits.argmax(1), labels=range(classes), average="macro", sample_weight=weights, zero_division=0
+        )
+        assert macro_f1(logits, labels, weights) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_regression_has_no_score_and_its_loss_is_watched() -> None:
+    dataset = tiny.DATASETS["forecast"]
+    fits = []
+    for watch in ("score", "loss"):
+        stopping = EarlyStopping(patience=1, watch=watch)
+        recipe = dataclasses.replace(tiny.baseline(dataset), optimizer=AdamW(lr=0.3), schedule=None, stopping=stopping)
+        fits.append(training.fit(recipe, [tiny.prepared(dataset, recipe)], 2, 60))
+    assert fits[0].stop_step == fits[1].stop_step
+    assert fits[0].stop_step < 60, "it did not stop: the test shows nothing"
+
+
+def test_snapshots_change_nothing_and_hold_the_running_weights_of_their_step() -> None:
+    for kind, spec in (("table", Mlp(width=9, depth=2, dropout=0.5)), ("image", ResidualCnn(width=4, groups=2))):
+        dataset = tiny.DATASETS[kind]
+        recipe = dataclasses.replace(tiny.baseline(dataset), network=spec, schedule=None)
+        recipe = dataclasses.replace(recipe, stopping=EarlyStopping(patience=1), optimizer=AdamW(lr=0.1))
+        trials = [tiny.prepared(dataset, recipe, repeat) for repeat in range(3 if spec.stacks else 1)]
+        plain = training.fit(recipe, trials, 3, 40)
+        fitted = training.fit(recipe, trials, 3, 40, snapshots=(1, 3, 4, 1000))
+        assert [step for step, _ in fitted.snapshots] == [1, 3, 4]
+        _same_state(fitted.network, plain.network.state_dict())
+        np.testing.assert_array_equal(fitted.curve.validation, plain.curve.validation)
+        for step, state in fitted.snapshots:
+            shorter = training.fit(dataclasses.replace(recipe, stopping=None), trials, 3, step)
+            _same_state(shorter.network, state)
+
+
+def test_a_snapshot_predicts_and_the_final_weights_come_back() -> None:
+    dataset = tiny.DATASETS["image"]
+    recipe = dataclasses.replace(tiny.baseline(dataset), network=ResidualCnn(width=4, groups=2), schedule=None)
+    trial = tiny.prepared(dataset, recipe)
+    fitted = training.fit(recipe, [trial], 3, 20, snapshots=[5])
+    shorter = training.fit(recipe, [trial], 3, 5)
+    final = {name: value.clone() for name, value in fitted.network.state_dict().items()}
+    (step, state), rows = fitted.snapshots[0], [trial.validation_inputs]
+    assert step == 5
+    with training.at(fitted.network, state) as network:
+        np.testing.assert_array_equal(training.predict(network, rows)[0], training.predict(shorter.network, rows)[0])
+    _same_state(fitted.network, final)
+    with pytest.raises(KeyError), training.at(fitted.network, {**state, "no such": torch.zeros(1)}):
+        pass
+    _same_state(fitted.network, final)
+
+
+def _same_state(network: nn.Module, state: dict[str, torch.Tensor]) -> None:
+    own = network.state_dict()
+    assert own.keys() == state.keys()
+    for name, value in own.items():
+        assert torch.equal(value, state[name]), name
 
 
 def test_a_stack_past_its_deadline_says_so() -> None:

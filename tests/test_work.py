@@ -16,6 +16,8 @@ from bench.keys import Place, digest
 from bench.recipe import apply, combine
 from bench.splits import split
 from bench.stages.decisions import Rule
+from bench.stages.optimizers import AdamW
+from bench.stages.stopping import EarlyStopping
 from bench.work import Job, lost_job, run_job
 from tests import tiny
 
@@ -125,6 +127,19 @@ def test_a_trial_that_cannot_be_scored_fails_alone_and_nothing_is_trained_again(
     ended = [(row["key"], row["status"], row["reason"]) for row in part.runs]
     assert ended == [("key 0", "ok", ""), ("key 1", "failed", "this one cannot be measured"), ("key 2", "ok", "")]
     assert {row["key"] for row in part.scores} == {row["key"] for row in part.logits} == {"key 0", "key 2"}
+
+
+def test_a_curve_ends_where_its_trial_stopped_whatever_trained_on_beside_it() -> None:
+    recipe = dataclasses.replace(tiny.baseline(tiny.TinyTable(), 200), optimizer=AdamW(lr=1e-2), schedule=None)
+    recipe = dataclasses.replace(recipe, stopping=EarlyStopping(patience=2))
+    stack = dataclasses.replace(job(tiny.TinyTable()), recipe=recipe)
+    rows = run_job(stack).runs
+    assert len({row["steps"] for row in rows}) > 1, "all stopped together: the test shows nothing"
+    for row, place in zip(rows, stack.places, strict=True):
+        (alone,) = run_job(dataclasses.replace(stack, places=(place,))).runs
+        assert row["curve_step"][-1] == row["steps"]
+        for name in ("curve_step", "curve_train", "curve_validation"):
+            assert row[name] == alone[name]
 
 
 def test_the_first_trial_of_a_worker_is_not_charged_for_importing_a_library() -> None:
