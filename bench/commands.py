@@ -15,7 +15,8 @@ from bench.output import Answer
 from bench.plan import Plan, compare, filter_plan, look_up, make_plan
 from bench.resultsfolder import results_of, with_results
 from bench.store import Store
-from bench.suite import Suite, load_suite, smoke
+from bench.suite import Suite, smoke
+from bench.suitefile import load_suite
 
 if TYPE_CHECKING:
     from bench.reporting.foreseeing import Foreseen

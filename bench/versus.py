@@ -18,7 +18,8 @@ from bench.output import Answer
 from bench.plan import Plan, compare, filter_plan, look_up, make_plan, restrict
 from bench.resultsfolder import results_of
 from bench.store import Store
-from bench.suite import AGAIN, BASELINE, Suite, SuiteDataset, SuiteTechnique, load_suite
+from bench.suite import AGAIN, BASELINE, Suite, SuiteDataset, SuiteTechnique
+from bench.suitefile import load_suite
 
 
 def new_command(what: str) -> Answer:

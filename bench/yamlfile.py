@@ -6,7 +6,8 @@ PyYAML's own reading, they are not).
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -103,6 +104,15 @@ def shown(node: Node) -> str:
     if isinstance(node.value, bool):
         return str(node.value).lower()
     return "nothing" if node.value is None else repr(node.value)
+
+
+@contextmanager
+def placed(node: Node | None, where: str = "") -> Iterator[None]:
+    """Put the node's place, if any, before a complaint from inside, and ``where`` after it."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{f'{node.place}: ' if node else ''}{error}{where}") from error
 
 
 class _Loader(yaml.SafeLoader):

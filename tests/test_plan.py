@@ -12,7 +12,7 @@ from bench.errors import UsageError
 from bench.keys import Place, differences, digest
 from bench.plan import Plan, compare, filter_plan, make_plan
 from bench.stages.decisions import TunedThreshold
-from bench.suite import load_suite
+from bench.suitefile import load_suite
 
 NAMES = ["focal", "dropout", "smote", "logit-adjustment", "tuned-threshold", "class-weights", ["dropout", "focal"]]
 

@@ -23,7 +23,7 @@ from bench.reporting import analyse
 from bench.runner import missing_jobs, with_probes
 from bench.stages.decisions import LogitAdjustment
 from bench.store import Store
-from bench.suite import load_suite
+from bench.suitefile import load_suite
 from bench.work import lost_job
 
 MEASURED = ["cpu_seconds", "resample_seconds", "prepare_seconds", "evaluate_seconds", "score_seconds", "stack"]

@@ -15,7 +15,9 @@ from bench.datasets import create
 from bench.datasets.fraud import Fraud
 from bench.errors import UsageError
 from bench.stages.penalties import L2
-from bench.suite import DATASET_KEYS, SUITE_KEYS, TECHNIQUE_KEYS, Suite, load_suite, schema, smoke
+from bench.suite import Suite, smoke
+from bench.suiteentries import DATASET_KEYS, TECHNIQUE_KEYS
+from bench.suitefile import SUITE_KEYS, load_suite, schema
 
 GOOD = """\
 question: Which helps?
@@ -326,7 +328,7 @@ def test_the_schema_knows_every_key() -> None:
 
 def test_reading_and_planning_load_nothing_heavy() -> None:
     code = (
-        "import sys; from bench.suite import load_suite; from bench.plan import make_plan\n"
+        "import sys; from bench.suitefile import load_suite; from bench.plan import make_plan\n"
         "make_plan(load_suite('imbalance')), make_plan(load_suite('overfitting'))\n"
         "print(*{'torch', 'pandas', 'sklearn', 'scipy'} & {*sys.modules})"
     )
