@@ -95,6 +95,7 @@ class Plan:
         return {
             "suite": self.suite.name,
             "question": self.suite.question,
+            "focus": self.suite.focus,
             "seed": self.suite.seed,
             "baseline": BASELINE,
             "datasets": [_dataset_facts(one) for one in self.suite.datasets],
@@ -106,6 +107,7 @@ class Plan:
                     "source": "; ".join(part.source for part in one.parts),
                     "parts": [part.name for part in one.parts],
                     "setting": canonical(one.setting),
+                    "test_curve": one.test_curve,
                 }
                 for one in self.suite.techniques
             ],
@@ -133,6 +135,7 @@ def _dataset_facts(one: SuiteDataset) -> dict[str, Any]:
         "name": dataset.name,
         "task": dataset.task,
         "kind": dataset.kind,
+        "with": [part.name for part in one.parts],
         "repeats": dataset.repeats,
         "has_test": dataset.has_test,
         "classes": list(dataset.classes()),

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from bench.datasets.base import Dataset
 from bench.errors import UsageError
@@ -22,8 +22,9 @@ MOST_OF_RECIPE = {"steps": 10_000_000, "batch_size": 1_000_000}
 class SuiteDataset:
     """One dataset of a suite: its label, baseline recipe and protocol.
 
-    equivalence: half-width of the region of practical equivalence, absolute for scores, a fraction of the baseline's
-    for errors.
+    equivalence  half-width of the region of practical equivalence, absolute for scores, a fraction of the baseline's
+                 for errors
+    parts        catalogue entries that are part of the baseline here; ``recipe`` has them in it
     """
 
     label: str
@@ -35,16 +36,22 @@ class SuiteDataset:
     folds: int
     folds_per_repeat: int
     optional: bool
+    parts: tuple[Technique, ...] = ()
 
 
 @dataclass(frozen=True)
 class SuiteTechnique:
-    """One technique of a suite: a label, the catalogue entries it combines, and settings on top."""
+    """One technique of a suite: a label, the catalogue entries it combines, and settings on top.
+
+    datasets    labels of those that the suite asks for it on; None: all
+    test_curve  whether its loss and score on test rows are recorded along the training, for people to look at
+    """
 
     label: str
     parts: tuple[Technique, ...]
     setting: Mapping[str, Any]
     datasets: tuple[str, ...] | None = None
+    test_curve: bool = False
 
     def not_applicable(self, dataset: SuiteDataset) -> str:
         """Return why it does not apply to a dataset, or an empty string."""
@@ -60,13 +67,17 @@ class SuiteTechnique:
 
 @dataclass(frozen=True)
 class Suite:
-    """Datasets crossed with techniques, and the protocol."""
+    """Datasets crossed with techniques, and the protocol.
+
+    focus: what the report leads with, the score or the gap between training rows and test rows
+    """
 
     name: str
     question: str
     seed: int
     datasets: tuple[SuiteDataset, ...]
     techniques: tuple[SuiteTechnique, ...]
+    focus: Literal["score", "gap"] = "score"
 
 
 def with_settings(recipe: Recipe, setting: Mapping[str, Any], nodes: Mapping[str, Node] | None = None) -> Recipe:

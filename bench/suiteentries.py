@@ -14,7 +14,7 @@ from bench.datasets import DATASETS, create
 from bench.datasets.base import Dataset
 from bench.errors import UsageError, unknown
 from bench.metrics import METRICS
-from bench.recipe import Technique
+from bench.recipe import Recipe, Technique, apply, combine
 from bench.splits import check_folds
 from bench.suite import BASELINE, SuiteDataset, SuiteTechnique, with_settings
 from bench.yamlfile import Node, placed, shown
@@ -23,9 +23,9 @@ SCORE_MARGIN = 0.01  # equivalence: absolute, for scores
 ERROR_MARGIN = 0.02  # equivalence: fraction of the baseline's, for errors
 MOST_REPEATS, MOST_FOLDS, MOST_POINTS = 100_000, 1000, 10_000
 DATASET_KEYS = (
-    "use", "name", "set", "recipe", "metric", "repeats", "folds", "folds_per_repeat", "equivalence", "optional",
+    "use", "name", "set", "with", "recipe", "metric", "repeats", "folds", "folds_per_repeat", "equivalence", "optional",
 )  # fmt: skip
-TECHNIQUE_KEYS = ("use", "name", "set", "grid", "datasets")
+TECHNIQUE_KEYS = ("use", "name", "set", "grid", "datasets", "test_curve")
 _DATASET_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")  # files are named by it, and names have a limit
 _TECHNIQUE_LABEL = re.compile(r"[^,\[\]\x00-\x1f]+")  # what --filter can name
 
@@ -54,14 +54,11 @@ class Entry:
 def read_protocol(entries: Mapping[str, Node]) -> Protocol:
     """Return what the suite says for all its datasets."""
     folds = entries["folds"].whole("folds", 2, MOST_FOLDS) if "folds" in entries else 5
-    budget = entries["budget"].text("budget") if "budget" in entries else "steps"
-    if budget not in ("steps", "epochs"):
-        entries["budget"].fail(unknown("budget", budget, ("steps", "epochs")))
     return Protocol(
         repeats=entries["repeats"].whole("repeats", 1, MOST_REPEATS) if "repeats" in entries else 5,
         folds=folds,
         folds_per_repeat=_per_repeat(entries, folds),
-        budget="epochs" if budget == "epochs" else "steps",
+        budget=entries["budget"].choice("budget", ("steps", "epochs")) if "budget" in entries else "steps",
         equivalence=entries["equivalence"].above_zero("equivalence") if "equivalence" in entries else None,
     )
 
@@ -93,8 +90,11 @@ def read_dataset(node: Node, protocol: Protocol) -> SuiteDataset:
         entries["use"].fail(unknown("dataset", name, DATASETS))
     label = _label(entries, name, _DATASET_LABEL, "at most 60 letters, digits, '.', '_' and '-'")
     dataset = _create(name, entries.get("set"), node)
+    parts = _parts(entries["with"]) if "with" in entries else ()
+    recipe = dataclasses.replace(baseline(dataset), budget=protocol.budget)
+    recipe = _with_parts(recipe, parts, entries["with"], dataset) if parts else recipe
     changes = entries["recipe"].mapping("recipe") if "recipe" in entries else {}
-    recipe = with_settings(dataclasses.replace(baseline(dataset), budget=protocol.budget), _settings(changes), changes)
+    recipe = with_settings(recipe, _settings(changes), changes)
     metric = _metric(entries["metric"], dataset) if "metric" in entries else dataset.metric
     folds = entries["folds"].whole("folds", 2, MOST_FOLDS) if "folds" in entries else protocol.folds
     with placed(entries.get("folds", node)):
@@ -111,7 +111,19 @@ def read_dataset(node: Node, protocol: Protocol) -> SuiteDataset:
         folds=folds,
         folds_per_repeat=_per_repeat(entries, folds) or min(protocol.folds_per_repeat or folds, folds),
         optional=entries["optional"].flag("optional") if "optional" in entries else False,
+        parts=parts,
     )
+
+
+def _with_parts(recipe: Recipe, parts: Sequence[Technique], node: Node, dataset: Dataset) -> Recipe:
+    """Return a baseline recipe with techniques that belong to the baseline of this dataset."""
+    for part, item in zip(parts, node.value if isinstance(node.value, list) else [node], strict=True):
+        if part.name == BASELINE:
+            item.fail(f"'{BASELINE}' changes nothing, so it has no place under 'with'; leave it out")
+        if reason := part.not_applicable(dataset.task, dataset.kind):
+            item.fail(f"{reason}, which {dataset.name} is")
+    with placed(node):
+        return apply(recipe, combine(parts, dataset.kind))
 
 
 def _create(name: str, node: Node | None, entry: Node) -> Dataset:
@@ -183,17 +195,19 @@ def read_techniques(node: Node, datasets: Sequence[str]) -> Iterator[Entry]:
     settings = entries["set"].mapping("set") if "set" in entries else {}
     setting = _settings(settings)
     only = _only(entries["datasets"], datasets) if "datasets" in entries else None
+    curve = entries["test_curve"].flag("test_curve") if "test_curve" in entries else False
     label = _label(entries, _joined(parts) + _bracketed(setting), _TECHNIQUE_LABEL, "anything but commas and brackets")
     if label == BASELINE and (parts != (TECHNIQUES[BASELINE],) or setting or only is not None):
         node.fail(f"only the plain recipe on all datasets can be called '{BASELINE}'; give this one another name")
     if "grid" not in entries:
-        yield Entry(SuiteTechnique(label, parts, setting, only), node, entries["use"], settings)
+        yield Entry(SuiteTechnique(label, parts, setting, only, curve), node, entries["use"], settings)
         return
     if "name" in entries:
         entries["name"].fail("a grid makes several techniques, which are named by their settings; leave 'name' out")
     for point in _grid(entries["grid"], parts, settings):
         chosen = {path: item.value for path, item in point.items()}
-        technique = SuiteTechnique(_joined(parts) + _bracketed(setting | chosen), parts, setting | chosen, only)
+        label = _joined(parts) + _bracketed(setting | chosen)
+        technique = SuiteTechnique(label, parts, setting | chosen, only, curve)
         yield Entry(technique, node, entries["use"], {**settings, **point})
 
 

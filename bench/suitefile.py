@@ -17,7 +17,8 @@ SUITES = Path("suites")
 RESERVED = ("baselines", "reference")  # folders of results/ that no run may write to
 MOST_SEED = 2**63 - 1
 SUITE_KEYS = (
-    "question", "seed", "repeats", "folds", "folds_per_repeat", "budget", "equivalence", "datasets", "techniques",
+    "question", "focus", "seed", "repeats", "folds", "folds_per_repeat", "budget", "equivalence", "datasets",
+    "techniques",
 )  # fmt: skip
 
 
@@ -71,6 +72,7 @@ def load_suite(name: str | Path) -> Suite:
         seed=seed,
         datasets=tuple(dataset for _, dataset in datasets),
         techniques=tuple(entry.technique for entry in found),
+        focus=entries["focus"].choice("focus", ("score", "gap")) if "focus" in entries else "score",
     )
 
 
@@ -105,13 +107,13 @@ def schema() -> dict[str, Any]:
     use = {"oneOf": [names, {"type": "array", "items": names, "minItems": 1}]}
     protocol = {"repeats": count, "folds": folds, "folds_per_repeat": count, "equivalence": positive}
     dataset = {
-        "use": {"enum": sorted(DATASETS)}, "name": {"type": "string"}, "set": {"type": "object"}, "recipe": paths,
-        "metric": {"enum": sorted(METRICS)}, "optional": {"type": "boolean"}, **protocol,
+        "use": {"enum": sorted(DATASETS)}, "name": {"type": "string"}, "set": {"type": "object"}, "with": use,
+        "recipe": paths, "metric": {"enum": sorted(METRICS)}, "optional": {"type": "boolean"}, **protocol,
     }  # fmt: skip
     grid = {"oneOf": [{"const": "default"}, {"type": "object", "additionalProperties": {"type": "array"}}]}
     technique = {
         "use": use, "name": {"type": "string"}, "set": paths, "grid": grid,
-        "datasets": {"type": "array", "items": {"type": "string"}},
+        "datasets": {"type": "array", "items": {"type": "string"}}, "test_curve": {"type": "boolean"},
     }  # fmt: skip
 
     def long_form(properties: dict[str, Any]) -> dict[str, Any]:
@@ -127,6 +129,7 @@ def schema() -> dict[str, Any]:
             "question": {"type": "string"},
             "seed": {"type": "integer", "minimum": 0, "maximum": MOST_SEED},
             "budget": {"enum": ["steps", "epochs"]},
+            "focus": {"enum": ["score", "gap"]},
             **protocol,
             "datasets": {"type": "array", "items": {"oneOf": [dataset["use"], long_form(dataset)]}, "minItems": 1},
             "techniques": {"type": "array", "items": {"oneOf": [use, long_form(technique)]}, "minItems": 1},

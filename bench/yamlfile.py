@@ -6,11 +6,11 @@ PyYAML's own reading, they are not).
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import yaml
 
@@ -23,6 +23,7 @@ _WORDS = (
     (f"{_TAG}int", re.compile(r"[-+]?[0-9]+")),
     (f"{_TAG}float", re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")),
 )
+_Word = TypeVar("_Word", bound=str)
 _TOO_LARGE = 2.0**64  # for a whole number
 
 
@@ -70,6 +71,14 @@ class Node:
         if not isinstance(self.value, int) or isinstance(self.value, bool) or not low <= self.value <= high:
             self.fail(f"{what} must be a whole number from {low} to {high}, got {shown(self)}")
         return self.value
+
+    def choice(self, what: str, valid: Sequence[_Word]) -> _Word:
+        """Return one of the words that are allowed."""
+        text = self.text(what)
+        found = next((word for word in valid if word == text), None)
+        if found is None:
+            self.fail(unknown(what, text, valid))
+        return found
 
     def above_zero(self, what: str) -> float:
         """Return a number above zero."""
