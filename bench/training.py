@@ -4,9 +4,11 @@ Batches are gathered by index from arrays in memory; losses are one per trial an
 validation happens every so many steps, on fixed rows. Test rows are not an argument of anything here.
 """
 
+import dataclasses
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -47,6 +49,7 @@ class Fit:
     steps      optimizer steps taken, int [T]; stop_step: the step whose weights were kept, int [T]
     diverged   trials whose loss became non-finite, bool [T]
     seconds    thread CPU seconds of training per trial (the stack's divided by T), evaluation apart
+    snapshots  (step, weights and running statistics after it) where these were asked for, for ``at``
     """
 
     network: Network
@@ -56,6 +59,7 @@ class Fit:
     diverged: np.ndarray
     seconds: float
     evaluate_seconds: float
+    snapshots: list[tuple[int, dict[str, torch.Tensor]]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -82,9 +86,17 @@ class Rows:
 
 
 @denormals_flushed()
-def fit(recipe: Recipe, trials: Sequence[Prepared], outputs: int, steps: int, deadline: float | None = None) -> Fit:
+def fit(
+    recipe: Recipe,
+    trials: Sequence[Prepared],
+    outputs: int,
+    steps: int,
+    deadline: float | None = None,
+    snapshots: Sequence[int] = (),
+) -> Fit:
     """Train T trials of one recipe for at most ``steps`` optimizer steps each.
 
+    snapshots: steps after which the weights are copied; nothing here looks at the copies.
     Raises ValueError where a stage cannot work on these rows, OutOfTimeError past ``deadline`` (time.monotonic()).
     """
     device = torch.device("cpu")
@@ -113,6 +125,7 @@ def fit(recipe: Recipe, trials: Sequence[Prepared], outputs: int, steps: int, de
     loss_of = recipe.loss.begin(context)
     weights, _ = network.split()
     penalties = [stage.penalty for stage in recipe.penalties]
+    taken: list[tuple[int, dict[str, torch.Tensor]]] = []
 
     for step in range(steps):
         index = batches(step)
@@ -130,13 +143,32 @@ def fit(recipe: Recipe, trials: Sequence[Prepared], outputs: int, steps: int, de
         network.zero_grad(set_to_none=True)
         losses.sum().backward()
         update(step)
+        if step + 1 in snapshots:
+            copied = time.thread_time()
+            taken.append((step + 1, {name: value.detach().clone() for name, value in _state(network).items()}))
+            validator.seconds += time.thread_time() - copied
         if progress.finished(step + 1, losses.detach()):
             break
         if deadline is not None and time.monotonic() > deadline:
             raise OutOfTimeError(f"ran past its time limit at step {step + 1} of {steps}")
 
     seconds = time.thread_time() - began - validator.seconds
-    return progress.result(network, seconds / len(trials), validator.seconds / len(trials))
+    done = progress.result(network, seconds / len(trials), validator.seconds / len(trials))
+    return dataclasses.replace(done, snapshots=taken)
+
+
+@contextmanager
+def at(network: Network, state: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    """Put the weights and running statistics of a snapshot into a network, and its own back afterwards."""
+    held = {name: (value, value.detach().clone()) for name, value in _state(network).items() if name in state}
+    with torch.no_grad():
+        for name, (value, _) in held.items():
+            value.copy_(state[name])
+        try:
+            yield
+        finally:
+            for value, own in held.values():
+                value.copy_(own)
 
 
 def _context(trials: Sequence[Prepared], outputs: int, device: torch.device) -> Context:
