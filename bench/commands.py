@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from bench import documents
+from bench import documents, rotation
 from bench.errors import IncompleteError, UsageError
 from bench.launching import absent_datasets, check_options, estimate, executor, with_data, worker_count
 from bench.output import Answer
@@ -40,8 +40,8 @@ def run_command(options: argparse.Namespace) -> Answer:
     foreseen = _foreseen(plan, store) if options.dry_run else []
     if options.dry_run:
         console.print(terminal.plan_table(plan, states))
-        for line in (*terminal.fold_picture(plan), *(one.sentence for one in foreseen)):
-            console.print(line)
+        for line in (*rotation.lines(plan.suite.datasets), *(one.sentence for one in foreseen)):
+            console.print(line, markup=False)
     seconds = estimate(store, plan, states, worker_count(options))
     console.print(terminal.summary(plan, states, seconds))
     data = {"suite": suite.name, "dry_run": options.dry_run, "results": store.path}
