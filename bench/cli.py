@@ -284,7 +284,7 @@ def _dispatch(options: argparse.Namespace) -> Answer:
         return _validate(options.suite)
     import json
 
-    from bench.suite import schema
+    from bench.suitefile import schema
 
     return Answer(0, {"schema": schema()}, json.dumps(schema(), indent=2) + "\n")
 
@@ -292,7 +292,7 @@ def _dispatch(options: argparse.Namespace) -> Answer:
 def _validate(name: str) -> Answer:
     """Return that a suite is valid, and its size. Raises UsageError, with its place, for what is wrong."""
     from bench.plan import make_plan
-    from bench.suite import load_suite
+    from bench.suitefile import load_suite
 
     plan = make_plan(load_suite(name))
     trials = sum(len(training.trials) for training in plan.trainings)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from bench import documents
+from bench import documents, rotation
 from bench.errors import IncompleteError, UsageError
 from bench.launching import absent_datasets, check_options, estimate, executor, with_data, worker_count
 from bench.output import Answer
 from bench.plan import Plan, compare, filter_plan, look_up, make_plan
 from bench.resultsfolder import results_of, with_results
 from bench.store import Store
-from bench.suite import Suite, load_suite, smoke
+from bench.suite import Suite, smoke
+from bench.suitefile import load_suite
 
 if TYPE_CHECKING:
     from bench.reporting.foreseeing import Foreseen
@@ -39,8 +40,8 @@ def run_command(options: argparse.Namespace) -> Answer:
     foreseen = _foreseen(plan, store) if options.dry_run else []
     if options.dry_run:
         console.print(terminal.plan_table(plan, states))
-        for line in (*terminal.fold_picture(plan), *(one.sentence for one in foreseen)):
-            console.print(line)
+        for line in (*rotation.lines(plan.suite.datasets), *(one.sentence for one in foreseen)):
+            console.print(line, markup=False)
     seconds = estimate(store, plan, states, worker_count(options))
     console.print(terminal.summary(plan, states, seconds))
     data = {"suite": suite.name, "dry_run": options.dry_run, "results": store.path}

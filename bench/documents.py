@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.metrics import METRICS
-from bench.splits import picture
+from bench.rotation import blocks, turns
 
 if TYPE_CHECKING:
     from bench.comparison import Comparison, OnDataset
@@ -47,7 +47,10 @@ def planned(
                 "folds": one.folds,
                 "folds_per_repeat": one.folds_per_repeat,
                 "held_out": "validation" if one.dataset.has_test else "test",
-                "rotation": picture(one.folds),
+                "rotation": [turn.picture for turn in turns(one)],
+                "turns": [{"picture": turn.picture, "repeats": turn.repeats} for turn in turns(one)],
+                "blocks": blocks(one.dataset),
+                "test_rows": "own" if one.dataset.has_test else "held-out fold",
                 "optional": one.optional,
                 "absent": absent.get(one.label, ""),
             }

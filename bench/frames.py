@@ -5,6 +5,7 @@ join on these. The baseline trained once more (A/A) is a technique of its own th
 names every column with its unit.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,7 +28,11 @@ SECONDS = ("cpu_seconds", "resample_seconds", "prepare_seconds", "evaluate_secon
 ROWS = ("rows_train", "rows_own", "rows_validation", "rows_test")
 MADE = ("machine", "device", "versions", "commit", "fingerprint")
 FLAGS = ("no_op", "dirty")
-CURVES = ("curve_step", "curve_train", "curve_validation")
+CURVES = {  # part: the columns of its steps, losses and scores
+    "train": ("curve_step", "curve_train", None),
+    "validation": ("curve_step", "curve_validation", None),
+    "test": ("curve_test_step", "curve_test", "curve_test_score"),
+}
 WHOLE = ("rank", "place_low", "place_high")
 COUNTED = ("done", "planned", "replica")
 NESTED = ("statuses", "reasons", "metrics")  # of a standing: the tables runs and scores hold them row by row
@@ -42,7 +47,7 @@ class Results:
 
     runs         one row per planned trial: how it ended, what it cost, where it was made
     scores       one row per trial, part (train, validation, test) and metric
-    curves       one row per trial, step and part (train, validation)
+    curves       one row per trial, step and part (train, validation; test where the suite asks for a test curve)
     differences  one row per dataset and technique: the difference to the baseline, its interval and the verdict
     """
 
@@ -90,19 +95,19 @@ class Results:
 
     @cached_property
     def curves(self) -> "pd.DataFrame":
-        """Return one row per trial, step at which the loss was measured, and part."""
+        """Return one row per trial, step at which the loss was measured, and part; scores on test rows alone."""
         import pandas as pd
 
-        held = self._planned[[*PLACE, "key"]].merge(self._records[["key", *CURVES]], on="key")
-        parts = [
-            held[[*PLACE, "key"]]
-            .assign(step=held["curve_step"], part=part, loss=held[f"curve_{part}"])
-            .explode(["step", "loss"])
-            .dropna(subset=["step"])
-            for part in ("train", "validation")
-        ]
-        table = pd.concat(parts, ignore_index=True).astype({"step": "int64", "loss": "float64"})
-        return table[[*PLACE, "step", "part", "loss", "key"]]
+        names = {name for columns in CURVES.values() for name in columns if name}
+        held = self._planned[[*PLACE, "key"]].merge(self._records[["key", "curve_metric", *sorted(names)]], on="key")
+        parts = []
+        for part, (step, loss, score) in CURVES.items():
+            one = held[[*PLACE, "key"]].assign(step=held[step], part=part, loss=held[loss])
+            one = one.assign(metric=held["curve_metric"] if score else "", score=held[score] if score else math.nan)
+            parts.append(one.explode(["step", "loss", *(["score"] if score else [])]).dropna(subset=["step"]))
+        table = pd.concat(parts, ignore_index=True).fillna({"metric": ""})
+        table = table.astype({"step": "int64", "loss": "float64", "score": "float64", "metric": "str"})
+        return table[[*PLACE, "step", "part", "loss", "metric", "score", "key"]]
 
     @cached_property
     def differences(self) -> "pd.DataFrame":

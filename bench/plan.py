@@ -9,7 +9,6 @@ import fnmatch
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,11 +20,13 @@ from bench.recipe import Recipe
 from bench.splits import folds_of_repeat
 from bench.stages.decisions import Rule
 from bench.store import Store
-from bench.suite import AGAIN, BASELINE, Suite, SuiteDataset
+from bench.suite import AGAIN, BASELINE, Suite, SuiteDataset, SuiteTechnique
 
 TRAINER_REVISION = 1  # raised when the training loop, the splits or the random streams change their meaning
 FINAL = frozenset({"ok", "failed", "diverged"})
 UNWELL = frozenset({"failed", "timeout", "killed"})
+NO_LOGITS = "logits to score a decision rule on are not stored here"
+NO_CURVE = "a test curve is asked for and was not recorded"
 FILTER_FIELDS = ("dataset", "technique")
 REPLICA = 1  # the random streams of A/A trials: other initial weights and batch order, the same data and splits
 
@@ -55,8 +56,9 @@ class Cell:
 class Training:
     """What one or more cells train: its trials, and the rules (digest, stage) scored on each.
 
-    description  the plain data that ``digest`` is the hash of
-    *_label      of the first cell that needs it
+    description   the plain data that ``digest`` is the hash of
+    *_label       of the first cell that needs it
+    curve_metric  where a cell is marked: the metric of its curve on test rows, which is no part of the training
     """
 
     digest: str
@@ -68,6 +70,7 @@ class Training:
     folds: int
     trials: tuple[Place, ...]
     rules: tuple[tuple[str, Rule], ...] = ()
+    curve_metric: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ class Plan:
         return {
             "suite": self.suite.name,
             "question": self.suite.question,
+            "focus": self.suite.focus,
             "seed": self.suite.seed,
             "baseline": BASELINE,
             "datasets": [_dataset_facts(one) for one in self.suite.datasets],
@@ -106,6 +110,7 @@ class Plan:
                     "source": "; ".join(part.source for part in one.parts),
                     "parts": [part.name for part in one.parts],
                     "setting": canonical(one.setting),
+                    "test_curve": one.test_curve,
                 }
                 for one in self.suite.techniques
             ],
@@ -133,6 +138,7 @@ def _dataset_facts(one: SuiteDataset) -> dict[str, Any]:
         "name": dataset.name,
         "task": dataset.task,
         "kind": dataset.kind,
+        "with": [part.name for part in one.parts],
         "repeats": dataset.repeats,
         "has_test": dataset.has_test,
         "classes": list(dataset.classes()),
@@ -167,7 +173,7 @@ def make_plan(suite: Suite) -> Plan:
                 continue
             recipe = technique.recipe(dataset)
             for replica in (0, REPLICA) if technique.label == BASELINE else (0,):
-                training = _training(suite, dataset, technique.label, recipe, identity, places, replica)
+                training = _training(suite, dataset, technique, recipe, identity, places, replica)
                 if not absent:
                     held = trainings.get(training.digest)
                     trainings[training.digest] = _joined(held, training) if held else training
@@ -183,7 +189,7 @@ def make_plan(suite: Suite) -> Plan:
 def _training(
     suite: Suite,
     dataset: SuiteDataset,
-    technique: str,
+    technique: SuiteTechnique,
     recipe: Recipe,
     identity: Mapping[str, object],
     places: Sequence[tuple[int, int]],
@@ -203,11 +209,12 @@ def _training(
         description=description,
         dataset=dataset.dataset,
         dataset_label=dataset.label,
-        technique_label=technique,
+        technique_label=technique.label,
         recipe=recipe,
         folds=dataset.folds,
         trials=tuple(Place(repeat, fold, replica, trial_key(name, repeat, fold, replica)) for repeat, fold in places),
         rules=((digest(recipe.decide), recipe.decide),) if isinstance(recipe.decide, Rule) else (),
+        curve_metric=dataset.metric if technique.test_curve else "",
     )
 
 
@@ -216,7 +223,9 @@ def _joined(first: Training, second: Training) -> Training:
     trials = first.trials
     if second.trials != trials:  # the baseline once more, or one dataset under two labels with other repeats
         trials = tuple(sorted({*trials, *second.trials}, key=lambda place: (place.replica, place)))
-    return dataclasses.replace(first, trials=trials, rules=tuple(dict([*first.rules, *second.rules]).items()))
+    rules = tuple(dict([*first.rules, *second.rules]).items())
+    curve_metric = first.curve_metric or second.curve_metric
+    return dataclasses.replace(first, trials=trials, rules=rules, curve_metric=curve_metric)
 
 
 def trial_key(training: str, repeat: int, fold: int, replica: int = 0) -> str:
@@ -279,18 +288,25 @@ def unscored_trials(plan: Plan, statuses: Mapping[str, str], scored: set[tuple[s
     }
 
 
+def recorded_trials(plan: Plan, statuses: Mapping[str, str]) -> set[str]:
+    """Return the trained trials of which a curve on test rows is asked for, whatever its metric was."""
+    marked = (training for training in plan.trainings if training.curve_metric)
+    return {place.key for training in marked for place in training.trials if statuses.get(place.key) == "ok"}
+
+
 @dataclass(frozen=True)
 class Stored:
     """What the store holds of a plan, as far as it decides what is to be done.
 
     statuses  trial key -> status, of trials that are settled or lost
     scored    (trial key, rule digest) that need no scoring
-    lost      trials that lack a score, and the logits to make it from: they are to be trained again
+    lost      trials that are to be trained again, with what they lack that only training can give: logits to make a
+              missing score from, or a curve on test rows
     """
 
     statuses: Mapping[str, str]
     scored: set[tuple[str, str]]
-    lost: set[str]
+    lost: Mapping[str, str]
 
 
 def look_up(plan: Plan, store: Store, retry: bool) -> Stored:
@@ -302,7 +318,9 @@ def look_up(plan: Plan, store: Store, retry: bool) -> Stored:
     final = frozenset({"ok"}) if retry else FINAL
     scored = store.scored() - (store.refused().keys() if retry else set())
     statuses = {key: status for key, status in store.statuses().items() if status in final}
-    return Stored(statuses, scored, store.without_logits(unscored_trials(plan, statuses, scored)))
+    lost = dict.fromkeys(store.without_test_curve(recorded_trials(plan, statuses)), NO_CURVE)
+    lost |= dict.fromkeys(store.without_logits(unscored_trials(plan, statuses, scored)), NO_LOGITS)
+    return Stored(statuses, scored, lost)
 
 
 def unwell(plan: Plan, store: Store) -> int:
@@ -315,10 +333,10 @@ def unwell(plan: Plan, store: Store) -> int:
 class CellState:
     """What the store holds of a cell.
 
-    missing_keys  trials to be trained: those without a record, those that were killed or timed out, and those whose
-                  logits are gone where a rule is to be scored on them; none where the data are absent
+    missing_keys  trials to be trained: those without a record, those that were killed or timed out, and those that
+                  are trained again for something they lack; none where the data are absent
     to_score      stored trials that lack the score of the cell's decision rule
-    lost          how many of the missing ones were trained before
+    lost          what those of them lack that were trained before
     changed       the fields in which an older training of the same cell differs; empty unless the cell is stale
     """
 
@@ -328,7 +346,7 @@ class CellState:
     missing_keys: tuple[str, ...]
     to_score: int
     changed: tuple[str, ...]
-    lost: int = 0
+    lost: tuple[str, ...] = ()
 
     @property
     def missing(self) -> int:
@@ -350,7 +368,7 @@ class CellState:
         if self.stale:
             return f"stale: {'; '.join(self.changed)}"
         if self.missing:
-            return "missing" if not self.lost else "missing: logits to score a decision rule on are not stored here"
+            return f"missing: {'; '.join(self.lost)}" if self.lost else "missing"
         return "stored; a decision rule is to be scored" if self.to_score else "stored"
 
 
@@ -359,15 +377,16 @@ def compare(
     statuses: Mapping[str, str],
     scored: set[tuple[str, str]],
     remembered: Mapping[str, Mapping[str, Any]],
-    lost: AbstractSet[str] = frozenset(),
+    lost: Mapping[str, str] | None = None,
 ) -> list[CellState]:
     """Return, per cell, what is stored, what is missing, and for stale ones which fields changed.
 
     statuses: trial key -> status; scored: (trial key, rule digest); remembered: training digest -> its description
-    and the labels it had; lost: trials that must be trained again for a score. A cell is stale where nothing of its
+    and the labels it had; lost: trials that must be trained again, and for what. A cell is stale where nothing of its
     training is stored but an older one of the same name is known: under the cell's own labels, or under those of the
     cell that it shares its training with.
     """
+    lost = lost or {}
     trainings = {training.digest: training for training in plan.trainings}
     by_labels: dict[tuple[str, str], list[str]] = {}
     for name, held in sorted(remembered.items()):
@@ -378,7 +397,7 @@ def compare(
             states.append(CellState(cell, len(cell.keys), 0, (), 0, ()))
             continue
         missing = tuple(key for key in cell.keys if statuses.get(key) not in FINAL or key in lost)
-        again = sum(key in lost for key in cell.keys)
+        again = tuple(sorted({lost[key] for key in cell.keys if key in lost}))
         stored = {key for key in cell.keys if statuses.get(key) == "ok" and key not in lost}
         to_score = sum((key, cell.rule) not in scored for key in stored)
         changed: tuple[str, ...] = ()

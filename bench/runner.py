@@ -74,6 +74,7 @@ def missing_jobs(plan: Plan, settled: Collection[str], first: int, limit: float 
                     rules=tuple(training.rules),
                     provenance=provenance,
                     limit=limit,
+                    curve_metric=training.curve_metric,
                 )
             )
     return jobs
@@ -113,6 +114,7 @@ def _probe_job(training: Training, like: Job, name: str) -> Job:
         recipe=training.recipe,
         places=training.trials[: len(like.places)],
         rules=(),
+        curve_metric="",
         probe=min(training.recipe.steps, max(FEWEST_PROBED, training.recipe.steps // PROBED)),
     )
 
@@ -145,7 +147,7 @@ def run(
         store.write_plan(make_plan(plan.suite).as_dict())
     held = look_up(plan, store, retry)
     outcomes = Outcomes(rescored=rescore(plan, store, held))
-    settled = held.statuses.keys() - held.lost
+    settled = held.statuses.keys() - held.lost.keys()
     jobs = with_probes(plan, missing_jobs(plan, settled, store.next_part(), limit))
     observer.started(jobs)
     if jobs:
@@ -167,7 +169,7 @@ def rescore(plan: Plan, store: Store, held: Stored) -> int:
             continue
         for place in training.trials:
             new = [(name, rule) for name, rule in training.rules if (place.key, name) not in held.scored]
-            if new and held.statuses.get(place.key) == "ok":
+            if new and held.statuses.get(place.key) == "ok" and place.key not in held.lost:
                 _rescore_trial(store, place.key, new, made)
     if made.scores:
         store.write_scores(f"{store.next_part():06d}-rescored", made.scores, made.labels)

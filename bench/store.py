@@ -265,6 +265,19 @@ class Store:
         """Return which of some trials have no logits stored on this machine."""
         return {key for key in keys if key not in self._logit_files}
 
+    def without_test_curve(self, keys: Collection[str]) -> set[str]:
+        """Return which of some trials that ended well have no curve on test rows."""
+        import pyarrow.compute as pc
+
+        if not keys:
+            return set()
+        table = self._table("records", ["key", "status", "curve_test_step"])
+        points = pc.fill_null(pc.list_value_length(table["curve_test_step"]), 0)
+        columns = (table["key"], table["status"], points)
+        rows = zip(*(column.to_pylist() for column in columns), strict=True)
+        latest = {key: count for key, status, count in rows if status == "ok"}
+        return {key for key in keys if not latest.get(key)}
+
     def logits(self, key: str) -> Held | None:
         """Return a trial's stored logits, or None where they are not on this machine."""
         import numpy as np

@@ -14,7 +14,6 @@ from rich.text import Text
 from bench.metrics import METRICS
 from bench.plan import CellState, Plan
 from bench.runner import Outcomes
-from bench.splits import picture
 from bench.work import Job, Part
 
 SHOWN = 6  # techniques per dataset in the running ranking
@@ -66,16 +65,6 @@ def summary(plan: Plan, states: Sequence[CellState], seconds: float | None) -> s
         f"{f' ({notes})' if notes else ''} on {trials} trainings, "
         f"{trials - len(missing)} stored, {len(missing)} to train{estimate}"
     )
-
-
-def fold_picture(plan: Plan) -> list[str]:
-    """Return which block each fold holds out, per dataset: T trains, V is held out."""
-    lines = []
-    for one in plan.suite.datasets:
-        shape = f"{one.repeats} repeats x {one.folds_per_repeat} of {one.folds} folds"
-        held = "validation" if one.dataset.has_test else "test"
-        lines.append(f"{one.label}: {shape} ({held} fold V): {' '.join(picture(one.folds))}")
-    return lines
 
 
 def outcome(outcomes: Outcomes) -> str:

@@ -18,7 +18,8 @@ from bench.output import Answer
 from bench.plan import Plan, compare, filter_plan, look_up, make_plan, restrict
 from bench.resultsfolder import results_of
 from bench.store import Store
-from bench.suite import AGAIN, BASELINE, Suite, SuiteDataset, SuiteTechnique, load_suite
+from bench.suite import AGAIN, BASELINE, Suite, SuiteDataset, SuiteTechnique
+from bench.suitefile import load_suite
 
 
 def new_command(what: str) -> Answer:
@@ -54,7 +55,7 @@ def _against_suite(options: argparse.Namespace, console: Console) -> tuple[Compa
     from bench import runner, terminal
 
     check_options(options)
-    suite, label = _with_technique(load_suite(options.suite), options.technique)
+    suite, label = _with_technique(_unmarked(load_suite(options.suite)), options.technique)
     plan, _ = with_data(lambda: _planned(suite, options), True, console)
     store = Store(options.results / suite.name, _also(options, suite.name))
     wanted = restrict(plan, [one for one in plan.cells if one.technique in (label, BASELINE)])
@@ -70,6 +71,13 @@ def _against_suite(options: argparse.Namespace, console: Console) -> tuple[Compa
         store = Store(store.path, store.folders[:-1])  # the other one remembers what was there before
     field = [one.label for one in suite.techniques]
     return compare_stored(plan.as_dict(), store, label, BASELINE, field), unwell
+
+
+def _unmarked(suite: Suite) -> Suite:
+    """Return the suite without marks for test curves: a comparison trains nothing again for them."""
+    return dataclasses.replace(
+        suite, techniques=tuple(dataclasses.replace(one, test_curve=False) for one in suite.techniques)
+    )
 
 
 def _named(store: Store) -> str:

@@ -18,6 +18,7 @@ from bench.keys import Place, Streams, digest
 from bench.preparation import Prepared, prepare
 from bench.process import machine, release_memory, settle_process
 from bench.recipe import Recipe
+from bench.recording import HeldOut, Recorded, curve_steps, record
 from bench.scoring import PARTS, Outcome, relative, score_rules, score_values
 from bench.splits import Split, split
 from bench.stages.decisions import Rule
@@ -33,6 +34,7 @@ class Job:
     identity  digest of the dataset's identity where the plan was made: a worker with other data must not train
     limit     in seconds
     probe     where above 0: train for so many steps, time it and record nothing else
+    curve_metric  where given: record the loss and this metric on test rows along the training
     Labels are hints for people, not identity.
     """
 
@@ -50,6 +52,7 @@ class Job:
     provenance: dict[str, Any]
     limit: float | None = None
     probe: int = 0
+    curve_metric: str = ""
 
 
 @dataclass
@@ -166,8 +169,9 @@ def _train(job: Job, stack: "list[_Ready]", steps: int, deadline: float | None, 
     """Train one stack and score it. If a stage refuses the stack, its trials go one by one, so one cannot sink all."""
     outputs = _outputs(job.dataset, stack[0].data)
     try:
-        fit = training.fit(job.recipe, [one.prepared for one in stack], outputs, steps, deadline)
-        predicted = _predict(stack, fit)
+        wanted = curve_steps(steps) if job.curve_metric else ()
+        fit = training.fit(job.recipe, [one.prepared for one in stack], outputs, steps, deadline, snapshots=wanted)
+        predicted = _predict(job, stack, fit)
     except training.OutOfTimeError as error:
         part.runs.extend(_record(job, one.place, status="timeout", reason=str(error)) for one in stack)
     except FAILURES as error:
@@ -188,28 +192,30 @@ def _outputs(dataset: Dataset, data: Data) -> int:
 
 @dataclass(frozen=True)
 class _Predicted:
-    """What a stack put out: per part, each trial's outputs [N, C]; and each trial's test targets and days.
+    """What a stack put out: per part, each trial's outputs [N, C]; each trial's test rows, and its curve on them.
 
-    seconds: thread CPU seconds per trial.
+    curves: none where they are not recorded; seconds: thread CPU seconds per trial.
     """
 
     outputs: dict[str, list[np.ndarray]]
-    tests: list[tuple[np.ndarray, np.ndarray | None]]
+    tests: list[HeldOut]
+    curves: list[Recorded]
     seconds: float
 
 
-def _predict(stack: "list[_Ready]", fit: training.Fit) -> _Predicted:
-    """Predict all parts of a stack's trials."""
+def _predict(job: Job, stack: "list[_Ready]", fit: training.Fit) -> _Predicted:
+    """Predict all parts of a stack's trials; record its curves on test rows where that is asked for."""
     began = time.thread_time()
     tests = [_test_rows(one) for one in stack]
     inputs = {
         "train": [one.prepared.own_inputs for one in stack],
         "validation": [one.prepared.validation_inputs for one in stack],
-        "test": [one.prepared.scaling.inputs(test) for one, (test, _, _) in zip(stack, tests, strict=True)],
+        "test": [test.inputs for test in tests],
     }
     outputs = {name: training.predict(fit.network, inputs[name]) for name in PARTS}
+    curves = record(fit, tests, job.curve_metric) if job.curve_metric else []
     seconds = (time.thread_time() - began) / len(stack)
-    return _Predicted(outputs, [(truth, day) for _, truth, day in tests], seconds)
+    return _Predicted(outputs, tests, curves, seconds)
 
 
 def _finished(job: Job, stack: "list[_Ready]", fit: training.Fit, predicted: _Predicted, index: int) -> Part:
@@ -227,7 +233,7 @@ def _score(job: Job, stack: "list[_Ready]", fit: training.Fit, predicted: _Predi
     began = time.thread_time()
     part, one = Part.empty(), stack[index]
     outputs = {name: predicted.outputs[name][index] for name in PARTS}
-    truth, day = predicted.tests[index]
+    truth, day = predicted.tests[index].truth, predicted.tests[index].day
     row = _record(job, one.place) | _measured(job, one, fit, index, len(stack))
     row |= {"truth": _truth_digest(truth, day), "rows_test": len(truth)}
     row["evaluate_seconds"] = fit.evaluate_seconds + predicted.seconds
@@ -239,6 +245,8 @@ def _score(job: Job, stack: "list[_Ready]", fit: training.Fit, predicted: _Predi
         days = {"test": day}
         _add_scores(job, one, {name: (outputs[name], truths[name], days.get(name)) for name in PARTS}, part)
         part.truths[row["truth"]] = {"target": truth, "day": day}
+        if predicted.curves:
+            row |= _recorded(predicted.curves[index], job.curve_metric)
     row["score_seconds"] = time.thread_time() - began
     part.runs.append(row)
     return part
@@ -252,9 +260,9 @@ def _divergence(fit: training.Fit, index: int, outputs: dict[str, np.ndarray]) -
     return f"the loss stayed finite, but outputs on {' and '.join(broken)} rows are not" if broken else ""
 
 
-def _test_rows(one: "_Ready") -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Return a trial's test inputs, targets and days: the dataset's own test rows, or those of the test fold."""
-    data = one.data
+def _test_rows(one: "_Ready") -> HeldOut:
+    """Return a trial's test rows: the dataset's own, or those of the test fold."""
+    data, scaling = one.data, one.prepared.scaling
     if one.split.test is None:
         assert data.test_inputs is not None
         assert data.test_targets is not None
@@ -263,7 +271,8 @@ def _test_rows(one: "_Ready") -> tuple[np.ndarray, np.ndarray, np.ndarray | None
         rows = one.split.test
         when = None if data.time is None else data.time[rows]
         inputs, targets = data.inputs[rows], data.targets[rows]
-    return inputs, targets, None if when is None else np.floor(when).astype(np.int64)
+    day = None if when is None else np.floor(when).astype(np.int64)
+    return HeldOut(scaling.inputs(inputs), targets, day, scaling.targets(targets), scaling.restore, data.unit)
 
 
 def _add_scores(
@@ -322,6 +331,7 @@ MEASURED: dict[str, type] = {
     "stack": int, "rows_train": int, "rows_own": int, "rows_validation": int, "rows_test": int, "truth": str,
     "fingerprint": str, "split": str, "seen_prior": list, "validation_prior": list, "target_prior": list,
     "curve_step": list, "curve_train": list, "curve_validation": list,
+    "curve_test_step": list, "curve_test": list, "curve_test_score": list, "curve_metric": str,
 }  # fmt: skip
 
 
@@ -358,6 +368,16 @@ def _measured(job: Job, one: "_Ready", fit: training.Fit, index: int, stack: int
         "curve_step": fit.curve.steps[:own],
         "curve_train": fit.curve.train[index, :own].tolist(),
         "curve_validation": fit.curve.validation[index, :own].tolist(),
+    }
+
+
+def _recorded(curve: Recorded, metric: str) -> dict[str, Any]:
+    """Return the columns of a curve on test rows."""
+    return {
+        "curve_test_step": curve.steps,
+        "curve_test": curve.loss,
+        "curve_test_score": curve.score,
+        "curve_metric": metric,
     }
 
 

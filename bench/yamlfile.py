@@ -6,10 +6,11 @@ PyYAML's own reading, they are not).
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import yaml
 
@@ -22,6 +23,7 @@ _WORDS = (
     (f"{_TAG}int", re.compile(r"[-+]?[0-9]+")),
     (f"{_TAG}float", re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")),
 )
+_Word = TypeVar("_Word", bound=str)
 _TOO_LARGE = 2.0**64  # for a whole number
 
 
@@ -70,6 +72,14 @@ class Node:
             self.fail(f"{what} must be a whole number from {low} to {high}, got {shown(self)}")
         return self.value
 
+    def choice(self, what: str, valid: Sequence[_Word]) -> _Word:
+        """Return one of the words that are allowed."""
+        text = self.text(what)
+        found = next((word for word in valid if word == text), None)
+        if found is None:
+            self.fail(unknown(what, text, valid))
+        return found
+
     def above_zero(self, what: str) -> float:
         """Return a number above zero."""
         if not isinstance(self.value, (int, float)) or isinstance(self.value, bool) or not self.value > 0:
@@ -103,6 +113,15 @@ def shown(node: Node) -> str:
     if isinstance(node.value, bool):
         return str(node.value).lower()
     return "nothing" if node.value is None else repr(node.value)
+
+
+@contextmanager
+def placed(node: Node | None, where: str = "") -> Iterator[None]:
+    """Put the node's place, if any, before a complaint from inside, and ``where`` after it."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{f'{node.place}: ' if node else ''}{error}{where}") from error
 
 
 class _Loader(yaml.SafeLoader):

@@ -23,7 +23,7 @@ from bench.datasets.cifar10 import Cifar10, import_images
 from bench.datasets.cifar10_files import CLASSES, Expected
 from bench.errors import UsageError
 from bench.plan import make_plan
-from bench.suite import load_suite
+from bench.suitefile import load_suite
 
 COUNTS = {
     10: (5000, 3871, 2997, 2320, 1796, 1391, 1077, 834, 645, 500),

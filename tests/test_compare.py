@@ -19,7 +19,7 @@ from bench.keys import digest
 from bench.metrics import METRICS
 from bench.recipe import Technique
 from bench.store import Store
-from bench.suite import load_suite
+from bench.suitefile import load_suite
 from bench.versus import compare_command
 from tests.synthetic import World, write
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from bench.errors import UsageError
 from bench.keys import Place, differences, digest
-from bench.plan import Plan, compare, filter_plan, make_plan
+from bench.plan import NO_CURVE, NO_LOGITS, Plan, compare, filter_plan, make_plan
 from bench.stages.decisions import TunedThreshold
-from bench.suite import load_suite
+from bench.suitefile import load_suite
 
 NAMES = ["focal", "dropout", "smote", "logit-adjustment", "tuned-threshold", "class-weights", ["dropout", "focal"]]
 
@@ -180,6 +180,10 @@ def test_the_plan_is_plain_data_with_all_that_a_report_needs(tmp_path: Path) -> 
         None,
         0.02,
     )
+    assert found["focus"] == "score"
+    assert plan(tmp_path, ["baseline"], focus="gap").as_dict()["focus"] == "gap"
+    assert [one["test_curve"] for one in found["techniques"]] == [False, False]
+    assert [one["with"] for one in found["datasets"]] == [[], []]
     assert found["techniques"][1]["parts"] == ["focal", "tuned-threshold"]
     assert found["techniques"][1]["setting"] == {"loss.gamma": 3}
     by_place = {(cell["dataset"], cell["technique"]): cell for cell in found["cells"]}
@@ -190,6 +194,35 @@ def test_the_plan_is_plain_data_with_all_that_a_report_needs(tmp_path: Path) -> 
     assert by_place["sine", "baseline"]["rule"] == "", "a regression has no decision rule"
     assert by_place["digits", "both"]["rule"] == digest(TunedThreshold())
     assert by_place["digits", "both"]["repeat_fold"] == [[r, f] for r in range(2) for f in range(3)]
+
+
+def test_marks_and_focus_change_no_key_and_what_belongs_to_a_baseline_does(tmp_path: Path) -> None:
+    before = keys(plan(tmp_path, ["baseline", "focal"]))
+    marked = [{"use": name, "test_curve": True} for name in ("baseline", "focal")]
+    after = plan(tmp_path, marked, focus="gap")
+    assert keys(after) == before
+    assert [training.curve_metric for training in after.trainings] == ["macro_f1"] * 4
+    assert [one["test_curve"] for one in after.as_dict()["techniques"]] == [True, True]
+    other = plan(tmp_path, ["baseline", "focal"], datasets=["digits", {"use": "sine-events", "with": ["dropout"]}])
+    assert [one["with"] for one in other.as_dict()["datasets"]] == [[], ["dropout"]]
+    for cell, found in keys(other).items():
+        assert (found == before[cell]) == (cell[0] == "digits")
+    set_ = {"use": "sine-events", "recipe": {"network.dropout": 0.5}}
+    assert keys(plan(tmp_path, ["baseline", "focal"], datasets=["digits", set_])) == keys(other), "the recipe counts"
+
+
+def test_a_trial_that_lacks_something_is_missing_and_not_stale(tmp_path: Path) -> None:
+    old = plan(tmp_path, ["baseline"], datasets=[{"use": "digits", "recipe": {"steps": 9}}])
+    made = plan(tmp_path, ["baseline"], datasets=["digits"])
+    statuses = {place.key: "ok" for training in made.trainings for place in training.trials}
+    first, second, *_ = made.cells[0].keys
+    known = remember(old) | remember(made)
+    state, again = compare(made, statuses, set(), known, {first: NO_CURVE, second: NO_LOGITS})
+    assert state.note == f"missing: {NO_CURVE}; {NO_LOGITS}"
+    assert (state.stored, state.missing_keys, state.to_score) == (4, (first, second), 4)
+    assert again.missing == 0
+    every = dict.fromkeys(statuses, NO_CURVE)
+    assert {one.note for one in compare(made, statuses, set(), known, every)} == {f"missing: {NO_CURVE}"}
 
 
 def remember(made: Plan) -> dict[str, dict[str, object]]:

@@ -23,7 +23,7 @@ from bench.reporting import analyse
 from bench.runner import missing_jobs, with_probes
 from bench.stages.decisions import LogitAdjustment
 from bench.store import Store
-from bench.suite import load_suite
+from bench.suitefile import load_suite
 from bench.work import lost_job
 
 MEASURED = ["cpu_seconds", "resample_seconds", "prepare_seconds", "evaluate_seconds", "score_seconds", "stack"]
@@ -291,7 +291,9 @@ def test_run_trains_ranks_and_reports_and_report_repeats_the_same_bytes(tmp_path
     dry = bench("run", suite, "--dry-run", *places(tmp_path))
     assert dry.returncode == 0, dry.stderr
     assert "18 to train" in dry.stdout
-    assert "TTV TVT VTT" in dry.stdout
+    assert [line.split() for line in dry.stdout.splitlines() if line.startswith("  TTV")] == [
+        ["TTV", "repeats", "0,", "1"]
+    ]
     assert not (tmp_path / "results").exists(), "a dry run writes nothing"
     done = bench("run", suite, "--workers", "0", *places(tmp_path))
     assert done.returncode == 0, done.stderr

@@ -1,5 +1,6 @@
 """Strict suites: every mistake is one sentence with its place; the shipped ones are valid."""
 
+import dataclasses
 import itertools
 import math
 import subprocess
@@ -14,8 +15,11 @@ from bench.catalogue import TECHNIQUES
 from bench.datasets import create
 from bench.datasets.fraud import Fraud
 from bench.errors import UsageError
+from bench.networks.specs import Lstm, Rnn
 from bench.stages.penalties import L2
-from bench.suite import DATASET_KEYS, SUITE_KEYS, TECHNIQUE_KEYS, Suite, load_suite, schema, smoke
+from bench.suite import Suite, smoke
+from bench.suiteentries import DATASET_KEYS, TECHNIQUE_KEYS
+from bench.suitefile import SUITE_KEYS, load_suite, schema
 
 GOOD = """\
 question: Which helps?
@@ -129,8 +133,21 @@ STAGE = "is a stage, not a value"
         (ONE, "optional: yes", "7:15", "optional must be true or false, got 'yes'"),
         (ONE, "equivalence: 0", "7:18", "equivalence must be a number above 0, got 0"),
         (ONE, "repeats: true", "7:14", "repeats must be a whole number from 1 to 100000, got true"),
+        (ONE, "with: [focl]", "7:12", "unknown technique 'focl', did you mean 'focal'"),
+        (ONE, "with: dropuot", "7:11", "unknown technique 'dropuot', did you mean 'dropout'"),
+        (ONE, "with: []", "7:11", "a combination must be a list with at least one entry, got an empty list"),
+        (ONE, "with: {dropout: 1}", "7:11", "a technique must be a word or a sentence, got a mapping"),
+        (ONE, "with: [focal, focal]", "7:19", "the technique 'focal' stands twice in one combination"),
+        (ONE, "with: [dropout, rnn]", "7:21", "rnn applies to series data, not to image data, which digits is"),
+        (ONE, "with: [last-value]", "7:12", "last-value applies to regression, not to classification, which digits is"),
+        (ONE, "with: [focal, class-weights]", "7:11", "'focal' and 'class-weights' contradict each other"),
+        (ONE, "with: baseline", "7:11", "'baseline' changes nothing, so it has no place under 'with'"),
+        (ONE, "recipe: {network.dropot: 0.1}\n    with: dropout", "7:30", "unknown field of mlp 'dropot'"),
+        (TWO, "{use: dropout, test_curve: 1}", "8:32", "test_curve must be true or false, got 1"),
+        (TWO, "{use: [last-value, dropout], test_curve: true}", "8:11", "unknown field of last-value 'dropout'"),
+        (TWO, "{use: baseline, name: again, test_curves: true}", "8:34", "did you mean 'test_curve'"),
         (TWO, "[last-value, dropout]", "8:5", "unknown field of last-value 'dropout'"),
-        (TWO, "focal: {}", "8:5", "unknown key 'focal'. Valid: datasets, grid, name, set, use"),
+        (TWO, "focal: {}", "8:5", "unknown key 'focal'. Valid: datasets, grid, name, set, test_curve, use"),
         (TWO, "{name: x}", "8:5", "the key 'use' is missing"),
         (TWO, "{use: focal, name: baseline}", "8:5", "only the plain recipe on all datasets can be called 'baseline'"),
         (TWO, "{use: focal, name: 'a, b'}", "8:24", "anything but commas and brackets"),
@@ -172,6 +189,8 @@ def test_a_mistake_in_a_long_form_has_the_exact_place(
         ("seed: 1", "seed: -1", "2:7", "seed must be a whole number from 0 to 9223372036854775807, got -1"),
         ("seed: 1", f"seed: {2**63}", "2:7", "seed must be a whole number from 0"),
         ("folds: 3", "budget: step", "4:9", "unknown budget 'step', did you mean 'steps'"),
+        ("folds: 3", "focus: gaps", "4:8", "unknown focus 'gaps', did you mean 'gap'"),
+        ("folds: 3", "focus: [gap]", "4:8", "focus must be a word or a sentence, got a list"),
         ("folds: 3", "folds_per_repeat: 6", "4:19", "folds_per_repeat must be a whole number from 1 to 5, got 6"),
         ("question: q", "question: ''", "1:11", "question must be a word or a sentence"),
         ("[digits, sine]", "[]", "5:11", "datasets must be a list with at least one entry, got an empty list"),
@@ -264,6 +283,40 @@ def test_settings_come_after_the_technique_and_slots_before_their_fields(tmp_pat
     assert suite.techniques[1].label == "l2 [penalties.l2.strength=0.5, steps=7]"
 
 
+def test_techniques_of_a_datasets_baseline_come_before_its_settings_and_are_in_every_recipe(tmp_path: Path) -> None:
+    text = TWO.replace("[digits, sine]", "[{use: sine, with: [rnn, dropout], recipe: {network.units: 7}}, sine]")
+    text = text.replace("use: sine,", "use: sine, name: sine-rnn,", 1)
+    suite = load(tmp_path, text.replace("{}", "l2"))
+    changed, plain = suite.datasets
+    assert changed.recipe.network == Rnn(units=7, dropout=0.5)
+    assert plain.recipe.network == Lstm(units=plain.recipe.network.units)  # type: ignore[attr-defined]
+    assert [part.name for part in changed.parts] == ["rnn", "dropout"]
+    assert plain.parts == ()
+    assert suite.techniques[1].recipe(changed).network == changed.recipe.network
+    network = dataclasses.replace(changed.recipe, network=plain.recipe.network)
+    assert network == plain.recipe, "nothing else differs"
+    one = load(tmp_path, text.replace("[rnn, dropout]", "rnn").replace("{}", "l2")).datasets[0]
+    assert one.recipe.network == Rnn(units=7)
+
+
+def test_a_test_curve_is_asked_for_technique_by_technique_the_baseline_too(tmp_path: Path) -> None:
+    text = TWO.replace("- baseline", "- {use: baseline, test_curve: true}")
+    suite = load(tmp_path, text.replace("{}", "{use: dropout, grid: default, test_curve: true}\n  - l2"))
+    assert [(one.label, one.test_curve) for one in suite.techniques] == [
+        ("baseline", True),
+        *((f"dropout [network.dropout={value}]", True) for value in (0.2, 0.5, 0.8)),
+        ("l2", False),
+    ]
+    assert not any(one.test_curve for one in load(tmp_path, TWO.format("dropout")).techniques)
+
+
+@pytest.mark.parametrize(("line", "focus"), [("", "score"), ("focus: score\n", "score"), ("focus: gap\n", "gap")])
+def test_the_report_leads_with_the_score_unless_the_suite_says_the_gap(tmp_path: Path, line: str, focus: str) -> None:
+    text = line + TWO.format("{use: dropout, test_curve: true}").replace("digits, sine", "{use: sine, with: [rnn]}")
+    assert load(tmp_path, text).focus == focus
+    jsonschema.validate(yaml.safe_load(text), schema())
+
+
 def test_what_a_dataset_leaves_out_comes_from_the_suite_or_the_default(tmp_path: Path) -> None:
     text = TWO.format("dropout").replace(
         "[digits, sine]", "[{use: digits, folds: 2, repeats: 9, equivalence: 0.03}, sine]"
@@ -326,7 +379,7 @@ def test_the_schema_knows_every_key() -> None:
 
 def test_reading_and_planning_load_nothing_heavy() -> None:
     code = (
-        "import sys; from bench.suite import load_suite; from bench.plan import make_plan\n"
+        "import sys; from bench.suitefile import load_suite; from bench.plan import make_plan\n"
         "make_plan(load_suite('imbalance')), make_plan(load_suite('overfitting'))\n"
         "print(*{'torch', 'pandas', 'sklearn', 'scipy'} & {*sys.modules})"
     )

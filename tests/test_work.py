@@ -111,9 +111,9 @@ def test_a_trial_that_cannot_be_scored_fails_alone_and_nothing_is_trained_again(
     stacks: list[int] = []
     fit, measured = training.fit, work._measured
 
-    def counted(recipe, trials, *rest) -> training.Fit:
+    def counted(recipe, trials, *rest, **named) -> training.Fit:
         stacks.append(len(trials))
-        return fit(recipe, trials, *rest)
+        return fit(recipe, trials, *rest, **named)
 
     def broken(job: Job, one, *rest) -> dict:
         if one.place.fold == 1:

@@ -1,6 +1,7 @@
 """What can be named in a suite: every technique, with its claim and its source. Explicit lists, no registration."""
 
 from bench.catalogue.imbalance import IMBALANCE
+from bench.catalogue.networks import NETWORKS
 from bench.catalogue.overfitting import OVERFITTING
 from bench.catalogue.references import REFERENCES
 from bench.recipe import Technique
@@ -14,4 +15,4 @@ def _by_name(techniques: tuple[Technique, ...]) -> dict[str, Technique]:
     return named
 
 
-TECHNIQUES: dict[str, Technique] = _by_name((*REFERENCES, *OVERFITTING, *IMBALANCE))
+TECHNIQUES: dict[str, Technique] = _by_name((*REFERENCES, *NETWORKS, *OVERFITTING, *IMBALANCE))

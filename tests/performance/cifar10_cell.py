@@ -40,7 +40,7 @@ from bench.process import settle_process
 from bench.recipe import Recipe
 from bench.splits import split
 from bench.store import Store
-from bench.suite import load_suite
+from bench.suitefile import load_suite
 
 SEED, FOLDS, PEAK_SIDE = 99, 5, 2048
 TECHNIQUES = ("baseline", "augmentation")

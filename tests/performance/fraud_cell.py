@@ -33,7 +33,7 @@ from bench.datasets import create
 from bench.plan import filter_plan, make_plan
 from bench.splits import split
 from bench.store import Store
-from bench.suite import load_suite
+from bench.suitefile import load_suite
 
 FOLDS, BATCH, STEPS, WIDTH, LR, DECAY = 5, 256, 800, 64, 1e-2, 1.0
 SEED = 99

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.catalogue import TECHNIQUES
 from bench.plan import Plan, compare, make_plan
-from bench.suite import load_suite
+from bench.suitefile import load_suite
 
 TRIALS = 100_000
 LIMIT = 3.0  # seconds, for reading and planning

@@ -22,7 +22,7 @@ import psutil
 from bench import execution, runner
 from bench.plan import make_plan
 from bench.store import Store
-from bench.suite import load_suite
+from bench.suitefile import load_suite
 
 WORKERS = 2
 TRAINING = ("cpu_seconds", "resample_seconds", "prepare_seconds", "evaluate_seconds")
