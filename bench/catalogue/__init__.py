@@ -1,8 +1,10 @@
 """What can be named in a suite: every technique, with its claim and its source. Explicit lists, no registration."""
 
+from bench.catalogue.augmentation import AUGMENTATION
 from bench.catalogue.imbalance import IMBALANCE
-from bench.catalogue.overfitting import OVERFITTING
+from bench.catalogue.plain import PLAIN
 from bench.catalogue.references import REFERENCES
+from bench.catalogue.regularisation import REGULARISATION
 from bench.recipe import Technique
 
 
@@ -14,4 +16,4 @@ def _by_name(techniques: tuple[Technique, ...]) -> dict[str, Technique]:
     return named
 
 
-TECHNIQUES: dict[str, Technique] = _by_name((*REFERENCES, *OVERFITTING, *IMBALANCE))
+TECHNIQUES: dict[str, Technique] = _by_name((*REFERENCES, *PLAIN, *AUGMENTATION, *REGULARISATION, *IMBALANCE))
