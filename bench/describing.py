@@ -73,7 +73,8 @@ def _technique(technique: Technique) -> str:
     for kind, change in technique.per_kind.items():
         rows += [(f"sets ({kind})", f"{path} = {shown(value)}") for path, value in change.items()]
     rows += [("grid", f"{path}: {', '.join(map(str, values))}") for path, values in technique.grid.items()]
-    rows.append(("applies to", f"{', '.join(technique.tasks)}; {', '.join(technique.per_kind or technique.kinds)}"))
+    fits = [technique.tasks, tuple(technique.per_kind) or technique.kinds, technique.networks]
+    rows.append(("applies to", "; ".join(", ".join(names) for names in fits if names)))
     if technique.neutral is None:
         rows.append(("neutral", f"has no neutral setting: {technique.why_not}"))
     elif technique.neutral:
@@ -97,11 +98,16 @@ def _metric(metric: Metric) -> str:
 def shown(value: object) -> str:
     """Return a value of a change as a person would write it."""
     if isinstance(value, Stage):
-        fields = ", ".join(f"{f.name}={getattr(value, f.name)}" for f in dataclasses.fields(value))
-        return f"{value.kind}({fields})"
+        held = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return f"{value.kind}({', '.join(f'{name}={_inside(one)}' for name, one in held.items())})"
     if isinstance(value, tuple):
         return ", ".join(shown(item) for item in value)
     return str(value)
+
+
+def _inside(value: object) -> str:
+    """Return a value within a stage: several in brackets, so that they are told from the stage's next field."""
+    return f"[{shown(value)}]" if isinstance(value, tuple) else shown(value)
 
 
 def _technique_data(one: Technique) -> dict[str, Any]:

@@ -9,25 +9,30 @@ from bench.datasets.base import Data, Dataset
 from bench.keys import Streams
 from bench.recipe import Recipe
 from bench.splits import Split
+from bench.stages.context import Context
 from bench.stages.preprocessing import Fitted
+from bench.subsets import subset
 
 
 @dataclass(frozen=True)
 class Prepared:
     """What one trial trains on.
 
-    inputs, targets    training rows after scaling and resampling, float32 [N, ...] (images: uint8, scaled as they
-                       enter the network) and int64 [N] or float32 [N, K]
-    own_*              the same before resampling: the rows that training scores are measured on
+    rows               numbers int64 [N] of the training rows that this trial uses, of its split's
+    inputs, targets    these rows after scaling, resampling and enlarging, float32 [N, ...] (images: uint8, scaled as
+                       they enter the network) and int64 [N] or float32 [N, K]
+    own_*              the same after scaling alone: the rows that training scores are measured on
     validation_*       the only rows that stopping and decisions may look at
     validation_prior   class shares of the validation rows; target_prior those that the test rows stand for
     seen               class shares that reach the loss; logits_prior those that the raw logits answer for
     scaling            the fitted maps, for the scorer to apply to test rows
-    no_op              a resampler ran and changed nothing
+    no_op              rows were resampled or enlarged, and that changed nothing
+    resample_seconds   thread CPU seconds of both; prepare_seconds: of the rest
     mirrors            an image and its mirror image show the same class
     """
 
     streams: Streams
+    rows: np.ndarray
     inputs: np.ndarray
     targets: np.ndarray
     own_inputs: np.ndarray
@@ -52,29 +57,32 @@ def shares(labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def prepare(dataset: Dataset, data: Data, split: Split, recipe: Recipe, streams: Streams) -> Prepared:
-    """Scale, encode and resample the training rows of one trial; scale its validation rows.
+    """Choose the training rows of one trial, scale, encode, resample and enlarge them; scale its validation rows.
 
     Raises ValueError where a resampler or a loss cannot work on these rows (the trial becomes a failed record).
     """
     from bench.splits import target_prior
     from bench.stages.decisions import row_weights
 
-    recipe.preprocess.load()
-    if recipe.resample is not None:
-        recipe.resample.load()
+    for stage in (recipe.preprocess, recipe.resample, recipe.enlarge):
+        if stage is not None:
+            stage.load()
     started = time.thread_time()
     regression = dataset.task == "regression"
-    train, train_targets = data.inputs[split.train], data.targets[split.train]
+    rows = subset(dataset, data, split.train, recipe.share(), streams)
+    train, train_targets = data.inputs[rows], data.targets[rows]
     scaling = recipe.preprocess.fit(train, train_targets, data.columns, regression)
     own_inputs, own_targets = scaling.inputs(train), scaling.targets(train_targets)
     validation_inputs = scaling.inputs(data.inputs[split.validation])
     validation_targets = scaling.targets(data.targets[split.validation])
 
     resampling_started = time.thread_time()
-    inputs, targets, no_op = own_inputs, own_targets, False
+    inputs, targets = own_inputs, own_targets
     if recipe.resample is not None:
         inputs, targets = recipe.resample.resample(inputs, targets, streams_seed(streams))
-        no_op = inputs.shape == own_inputs.shape and bool(np.array_equal(inputs, own_inputs))
+    if recipe.enlarge is not None:
+        inputs, targets = recipe.enlarge.enlarge(inputs, targets, _alone(dataset, inputs, targets, scaling, streams))
+    no_op = (recipe.resample is not None or recipe.enlarge is not None) and np.array_equal(inputs, own_inputs)
     resample_seconds = time.thread_time() - resampling_started
 
     weights = np.ones(len(validation_targets))
@@ -88,6 +96,7 @@ def prepare(dataset: Dataset, data: Data, split: Split, recipe: Recipe, streams:
         weights = row_weights(validation_targets, target)
     return Prepared(
         streams=streams,
+        rows=rows,
         inputs=inputs,
         targets=targets,
         own_inputs=own_inputs,
@@ -100,7 +109,7 @@ def prepare(dataset: Dataset, data: Data, split: Split, recipe: Recipe, streams:
         seen=seen,
         logits_prior=logits_prior,
         scaling=scaling,
-        no_op=no_op,
+        no_op=bool(no_op),
         prepare_seconds=time.thread_time() - started - resample_seconds,
         resample_seconds=resample_seconds,
         mirrors=dataset.mirrors,
@@ -110,3 +119,22 @@ def prepare(dataset: Dataset, data: Data, split: Split, recipe: Recipe, streams:
 def streams_seed(streams: Streams) -> int:
     """Return the seed for a trial's resampler."""
     return int(streams.numpy("resample").integers(2**32))
+
+
+def _alone(dataset: Dataset, inputs: np.ndarray, targets: np.ndarray, scaling: Fitted, streams: Streams) -> Context:
+    """Return the context of one trial's rows before it trains, with random streams apart from the training's."""
+    import torch
+
+    regression = dataset.task == "regression"
+    return Context(
+        inputs=[inputs],
+        targets=[targets],
+        seen=None,
+        outputs=targets.shape[1] if regression else len(dataset.classes()),
+        regression=regression,
+        streams=[streams],
+        device=torch.device("cpu"),
+        pixels=None if scaling.pixels is None else scaling.pixels[None],
+        mirrors=dataset.mirrors,
+        prefix="enlarge ",
+    )

@@ -6,16 +6,18 @@ field of what is in the slot, ``{"penalties": (L2(1e-4),)}`` appends to a list-v
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bench.errors import UsageError, nearest, unknown
-from bench.keys import described
+from bench.keys import added, described
 from bench.networks.specs import NetworkSpec
 from bench.stages.augmentation import Augment
 from bench.stages.base import Stage
 from bench.stages.batching import Batches
+from bench.stages.enlarging import Enlarge
 from bench.stages.losses import Loss
 from bench.stages.mixing import Mix
 from bench.stages.optimizers import Optimizer
@@ -24,10 +26,16 @@ from bench.stages.preprocessing import Standardise
 from bench.stages.resampling import Resample
 from bench.stages.schedules import Schedule
 from bench.stages.stopping import Stopping
-from bench.stages.targets import LabelSmoothing
+from bench.stages.targets import Targets
 from bench.stages.updates import Update
 
 Change = Mapping[str, Any]
+_ROUNDING = 1e-9  # by which a product of two decimal shares may miss 1
+
+
+def _held_back(times: float) -> str:
+    """Return what to write so that ``times`` as many rows can be given back."""
+    return f"as in 'recipe: {{rows: {math.floor(1e4 / times) / 1e4:g}}}'"
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,9 @@ class Recipe:
     ``steps`` is the maximum of optimizer steps (``budget='steps'``), or the steps that the dataset's own rows would
     take (``budget='epochs'``: a technique that trains on more rows then takes more steps). ``decide`` is not part of
     the training: trials that differ in it alone share one training.
+
+    A trial trains on the share ``rows`` x ``more_rows`` of its training part. A suite holds rows back with ``rows``, so
+    that a technique can give some of them back: ``more_rows`` is a multiple of what ``rows`` leaves.
     """
 
     network: NetworkSpec
@@ -50,12 +61,15 @@ class Recipe:
     resample: Resample | None = None
     augment: tuple[Augment, ...] = ()
     mix: Mix | None = None
-    targets: LabelSmoothing | None = None
+    targets: Targets | None = None
     penalties: tuple[Penalty, ...] = ()
     updates: tuple[Update, ...] = ()
     schedule: Schedule | None = None
     stopping: Stopping | None = None
     budget: Literal["steps", "epochs"] = "steps"
+    enlarge: Enlarge | None = None
+    rows: float = added(1.0)
+    more_rows: float = added(1.0)
 
     def __post_init__(self) -> None:
         """Check the recipe's own numbers."""
@@ -64,6 +78,19 @@ class Recipe:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.budget not in ("steps", "epochs"):
             raise ValueError(f"budget must be 'steps' or 'epochs', got '{self.budget}'")
+        if not 0 < self.rows <= 1:
+            raise ValueError(f"rows must be a share above 0 and at most 1 of the training rows, got {self.rows}")
+        if not 1 <= self.more_rows < math.inf:
+            raise ValueError(f"more_rows must be at least 1 times the rows, got {self.more_rows}")
+        if self.rows * self.more_rows > 1 + _ROUNDING:
+            raise ValueError(
+                f"rows x more_rows is {self.rows * self.more_rows:g}, more than there are; hold rows back in the "
+                f"dataset's recipe, {_held_back(self.more_rows)}"
+            )
+
+    def share(self) -> float:
+        """Return the share of the training part that a trial trains on."""
+        return min(1.0, self.rows * self.more_rows)
 
     def training(self) -> dict[str, Any]:
         """Return what decides the training, as plain data: every filled slot but ``decide``.
@@ -82,7 +109,7 @@ class Technique:
     per_kind  further changes for 'table', 'series' or 'image' data; if given, other kinds are not applicable
     grid      dotted path -> values worth trying (used where a suite says ``grid: default``)
     neutral   dotted path -> value at which training equals the baseline's bit for bit, or None with ``why_not``
-    tasks     the tasks it applies to; ``networks`` restricts it to kinds of network
+    tasks     the tasks it applies to; ``kinds`` of data; ``networks``: kinds of network, all of them if empty
     claim     what it is said to do, in half a sentence; ``source`` where that is said
     """
 
@@ -97,14 +124,20 @@ class Technique:
     why_not: str = ""
     tasks: tuple[str, ...] = ("classification", "regression")
     kinds: tuple[str, ...] = ("table", "series", "image")
+    networks: tuple[str, ...] = ()
 
-    def not_applicable(self, task: str, kind: str) -> str:
-        """Return why the technique does not apply to this task and kind of data, or an empty string."""
+    def not_applicable(self, task: str, kind: str, recipe: Recipe) -> str:
+        """Return why it does not apply to this task, kind of data and baseline recipe, or an empty string."""
         if task not in self.tasks:
             return f"{self.name} applies to {' and '.join(self.tasks)}, not to {task}"
         allowed = tuple(self.per_kind) or self.kinds
         if kind not in allowed:
             return f"{self.name} applies to {' and '.join(allowed)} data, not to {kind} data"
+        if self.networks and recipe.network.kind not in self.networks:
+            return f"{self.name} applies to {' and '.join(self.networks)} networks, not to {recipe.network.kind}"
+        more = self.changes(kind).get("more_rows", 1.0)
+        if recipe.rows * more > 1 + _ROUNDING:
+            return f"{self.name} needs rows held back in the dataset's recipe, {_held_back(more)}"
         return ""
 
     def changes(self, kind: str) -> Change:
@@ -201,7 +234,7 @@ def _first_field(stage: Stage) -> str:
 def _short(value: Any) -> str:
     """Return a value as a reader would write it."""
     if isinstance(value, Stage):
-        values = ", ".join(f"{f.name}={getattr(value, f.name)!r}" for f in dataclasses.fields(value))
+        values = ", ".join(f"{f.name}={_short(getattr(value, f.name))}" for f in dataclasses.fields(value))
         return f"{value.kind}({values})"
     if isinstance(value, tuple):
         return "[" + ", ".join(_short(item) for item in value) + "]"

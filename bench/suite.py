@@ -57,7 +57,8 @@ class SuiteTechnique:
         """Return why it does not apply to a dataset, or an empty string."""
         if self.datasets is not None and dataset.label not in self.datasets:
             return f"the suite asks for it on {', '.join(self.datasets)} only"
-        reasons = (part.not_applicable(dataset.dataset.task, dataset.dataset.kind) for part in self.parts)
+        task, kind = dataset.dataset.task, dataset.dataset.kind
+        reasons = (part.not_applicable(task, kind, dataset.recipe) for part in self.parts)
         return next((reason for reason in reasons if reason), "")
 
     def recipe(self, dataset: SuiteDataset) -> Recipe:
@@ -94,7 +95,7 @@ def with_settings(recipe: Recipe, setting: Mapping[str, Any], nodes: Mapping[str
 def _with_setting(recipe: Recipe, path: str, value: Any) -> Recipe:
     """Return the recipe with one value from a file, which is never a stage; nothing at all empties a slot."""
     slots = {slot.name: slot for slot in dataclasses.fields(recipe)}
-    if path in slots and not isinstance(getattr(recipe, path), (int, str)):
+    if path in slots and not isinstance(getattr(recipe, path), (int, float, str)):
         if value is None and slots[path].default in (None, ()) and path != "decide":
             return dataclasses.replace(recipe, **{path: slots[path].default})
         raise UsageError(f"'{path}' {_stage_sentence(path, getattr(recipe, path))}")

@@ -161,7 +161,7 @@ def _make_ready(job: Job, place: Place) -> _Ready:
     prepared = prepare(job.dataset, data, parts, job.recipe, streams)
     steps = job.recipe.steps
     if job.recipe.budget == "epochs":
-        steps = max(1, round(steps * len(prepared.targets) / len(prepared.own_targets)))
+        steps = max(1, round(steps * len(prepared.targets) / len(prepared.own_targets) * job.recipe.more_rows))
     return _Ready(place, data, parts, prepared, steps)
 
 
@@ -240,7 +240,7 @@ def _score(job: Job, stack: "list[_Ready]", fit: training.Fit, predicted: _Predi
     if reason := _divergence(fit, index, outputs):
         row |= {"status": "diverged", "reason": reason}
     else:
-        truths = {"train": one.data.targets[one.split.train], "test": truth}
+        truths = {"train": one.data.targets[one.prepared.rows], "test": truth}
         truths["validation"] = one.data.targets[one.split.validation]
         days = {"test": day}
         _add_scores(job, one, {name: (outputs[name], truths[name], days.get(name)) for name in PARTS}, part)

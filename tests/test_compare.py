@@ -367,7 +367,7 @@ def test_the_template_is_a_technique_of_at_most_15_lines(tmp_path: Path, capsys:
     assert isinstance(technique, Technique)
     assert not list(tmp_path.glob("__pycache__"))
     for dataset in load_suite("imbalance").datasets:
-        assert not technique.not_applicable(dataset.dataset.task, dataset.dataset.kind)
+        assert not technique.not_applicable(dataset.dataset.task, dataset.dataset.kind, dataset.recipe)
 
 
 def test_code_of_a_users_own_stage_is_part_of_its_identity(tmp_path: Path) -> None:

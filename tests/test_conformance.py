@@ -1,52 +1,178 @@
-"""Laws that every technique in the catalogue obeys, on every kind of data it applies to. No exceptions by name."""
+"""Laws that every technique in the catalogue obeys, on every kind of data and network it applies to.
+
+No exceptions by name.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
 
 from bench import training
+from bench.baselines import baseline
 from bench.catalogue import TECHNIQUES
-from bench.datasets.base import Dataset
-from bench.recipe import Technique, apply, combine
+from bench.datasets import DATASETS, create
+from bench.datasets.base import Data, Dataset
+from bench.keys import Streams
+from bench.preparation import Prepared, prepare
+from bench.recipe import Recipe, Technique, apply, combine
+from bench.splits import Split, split
 from bench.stages.base import Stage
 from tests import tiny
 
-CASES = [
-    pytest.param(technique, dataset, id=f"{name}-{kind}")
+REAL = {  # what is not as in a smoke run: few images, and rows enough of every class for all
+    "fraud": {},
+    "sine": {},
+    "sine-events": {},
+    "digits": {"imbalance": 10},
+    "cifar10": {"n_max": 100, "imbalance": 10},
+}
+SEED, FOLDS, STEPS, BATCH = 11, 5, 20, 32
+
+
+@dataclass(frozen=True)
+class Case:
+    """A technique on a dataset whose baseline is given."""
+
+    technique: Technique
+    dataset: Dataset
+    base: Recipe
+
+    @property
+    def recipe(self) -> Recipe:
+        return apply(self.base, combine([self.technique], self.dataset.kind))
+
+
+def _fits(technique: Technique, dataset: Dataset, base: Recipe) -> bool:
+    return not technique.not_applicable(dataset.task, dataset.kind, base)
+
+
+TINY = {
+    f"{name}-{label}": Case(technique, dataset, base)
     for name, technique in TECHNIQUES.items()
-    for kind, dataset in tiny.DATASETS.items()
-    if not technique.not_applicable(dataset.task, dataset.kind)
-]
+    for label, (dataset, base) in tiny.CASES.items()
+    if _fits(technique, dataset, base)
+}
 
 
-def _fit(recipe, dataset: Dataset, repeats: list[int]) -> training.Fit:
-    trials = [tiny.prepared(dataset, recipe, repeat) for repeat in repeats]
-    return training.fit(recipe, trials, tiny.outputs(dataset), recipe.steps)
+def _real() -> dict[str, Case]:
+    """Return every technique on every real dataset that it applies to, with its baseline in small batches.
+
+    Where it applies only if rows are held back they are.
+    """
+    found = {}
+    for label, sizes in REAL.items():
+        dataset = create(label, DATASETS[label].smoke | sizes)
+        whole = dataclasses.replace(baseline(dataset), steps=STEPS, batch_size=BATCH)
+        for name, technique in TECHNIQUES.items():
+            bases = [base for base in (whole, dataclasses.replace(whole, rows=0.5)) if _fits(technique, dataset, base)]
+            if bases:
+                found[f"{name}-{label}"] = Case(technique, dataset, bases[0])
+    return found
 
 
-def _same(one: training.Fit, index: int, other: training.Fit, at: int) -> None:
-    others = dict(other.network.named_parameters())
-    for name, parameter in one.network.named_parameters():
-        assert torch.equal(parameter[index], others[name][at]), name
+def _params(cases: dict[str, Case]) -> list:
+    return [pytest.param(case, id=label) for label, case in cases.items()]
 
 
-@pytest.mark.parametrize(("technique", "dataset"), CASES)
-def test_it_stays_finite_and_a_member_of_a_stack_equals_it_alone(technique: Technique, dataset: Dataset) -> None:
-    recipe = apply(tiny.baseline(dataset), combine([technique], dataset.kind))
-    stack, alone = _fit(recipe, dataset, [0, 1, 2]), _fit(recipe, dataset, [1])
-    assert not stack.diverged.any()
-    assert np.isfinite(stack.curve.train).all()
-    _same(stack, 1, alone, 0)
+@dataclass(frozen=True)
+class Member:
+    """One trained trial: its place in the stack that it trained in."""
+
+    fit: training.Fit
+    index: int
+    trials: Sequence[Prepared]
+
+    def state(self) -> dict[str, torch.Tensor]:
+        network = self.fit.network
+        named = dict(network.named_parameters()) | dict(network.named_buffers())
+        return {name: value[self.index] for name, value in named.items()}
+
+    def predictions(self) -> np.ndarray:
+        return training.predict(self.fit.network, [trial.validation_inputs for trial in self.trials])[self.index]
+
+    def random_states(self) -> dict[str, list[torch.Tensor]]:
+        drawn = self.fit.network._context._generators
+        return {purpose: [one.get_state().clone() for one in streams] for purpose, streams in drawn.items()}
+
+
+def _trained(recipe: Recipe, dataset: Dataset, repeats: list[int]) -> list[Member]:
+    """Train some repeats side by side, or one by one where the network trains so."""
+    members = []
+    for together in [repeats] if recipe.network.stacks else [[repeat] for repeat in repeats]:
+        trials = [tiny.prepared(dataset, recipe, repeat) for repeat in together]
+        fit = training.fit(recipe, trials, tiny.outputs(dataset), recipe.steps)
+        members += [Member(fit, index, trials) for index in range(len(trials))]
+    return members
+
+
+def _same(one: Member, other: Member) -> None:
+    others = other.state()
+    for name, value in one.state().items():
+        assert torch.equal(value, others[name]), name
+
+
+@pytest.fixture(scope="module", params=_params(TINY))
+def case(request: pytest.FixtureRequest) -> Case:
+    """Each case in turn, with all tests of it, so that what they share is trained once."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def members(case: Case) -> list[Member]:
+    return _trained(case.recipe, case.dataset, [0, 1])
+
+
+def test_it_stays_finite_and_a_member_of_a_stack_equals_it_alone(case: Case, members: list[Member]) -> None:
+    for member in members:
+        assert not member.fit.diverged.any()
+        assert np.isfinite(member.fit.curve.train).all()
+    _same(members[1], _trained(case.recipe, case.dataset, [1])[0])
+
+
+def test_it_is_off_at_evaluation(members: list[Member]) -> None:
+    for member in members:
+        before = member.random_states()
+        first, second = member.predictions(), member.predictions()
+        assert np.array_equal(first, second)
+        after = member.random_states()
+        assert before.keys() == after.keys()
+        for purpose, states in before.items():
+            assert all(torch.equal(one, other) for one, other in zip(states, after[purpose], strict=True)), purpose
 
 
 @pytest.mark.parametrize(
-    ("technique", "dataset"), [case for case in CASES if getattr(case.values[0], "neutral", None) is not None]
+    "neutral", _params({label: case for label, case in TINY.items() if case.technique.neutral is not None})
 )
-def test_at_its_neutral_setting_training_is_the_baselines_bit_for_bit(technique: Technique, dataset: Dataset) -> None:
-    assert technique.neutral is not None
-    base = tiny.baseline(dataset)
-    recipe = apply(apply(base, combine([technique], dataset.kind)), technique.neutral)
-    _same(_fit(recipe, dataset, [0, 1]), 1, _fit(base, dataset, [0, 1]), 1)
+def test_at_its_neutral_setting_training_is_the_baselines_bit_for_bit(neutral: Case) -> None:
+    assert neutral.technique.neutral is not None
+    recipe = apply(neutral.recipe, neutral.technique.neutral)
+    repeats = [0, 1] if recipe.network.stacks else [1]
+    _same(*(_trained(one, neutral.dataset, repeats)[-1] for one in (recipe, neutral.base)))
+
+
+@cache
+def _world(dataset: Dataset) -> tuple[Data, Split]:
+    data = dataset.make(SEED, 0)
+    return data, split(dataset, data, FOLDS, SEED, 0, 0)
+
+
+@pytest.mark.parametrize("real", _params(_real()))
+def test_it_stays_finite_on_real_data(real: Case, request: pytest.FixtureRequest) -> None:
+    if real.dataset.absent():
+        request.getfixturevalue("cifar10")
+    data, parts = _world(real.dataset)
+    ready = prepare(real.dataset, data, parts, real.recipe, Streams(SEED, real.dataset.name, 0, 0))
+    outputs = len(real.dataset.classes()) or data.targets.shape[1]
+    fit = training.fit(real.recipe, [ready], outputs, STEPS)
+    assert not fit.diverged.any()
+    assert np.isfinite(fit.curve.train).all()
+    assert np.isfinite(fit.curve.validation).all()
+    assert np.isfinite(training.predict(fit.network, [ready.validation_inputs[:200]])[0]).all()
 
 
 @pytest.mark.parametrize("technique", TECHNIQUES.values(), ids=TECHNIQUES)
@@ -59,15 +185,19 @@ def test_it_is_documented_and_says_how_it_is_neutral(technique: Technique) -> No
 
 
 @pytest.mark.parametrize("technique", TECHNIQUES.values(), ids=TECHNIQUES)
+def test_it_is_tried_on_every_kind_of_network_that_it_names(technique: Technique) -> None:
+    tried = {case.base.network.kind for case in TINY.values() if case.technique is technique}
+    assert tried
+    assert tried >= set(technique.networks)
+
+
+@pytest.mark.parametrize("technique", TECHNIQUES.values(), ids=TECHNIQUES)
 def test_its_grid_names_fields_that_exist(technique: Technique) -> None:
-    fitting = [d for d in tiny.DATASETS.values() if not technique.not_applicable(d.task, d.kind)]
-    assert fitting
-    for dataset in fitting:
-        recipe = apply(tiny.baseline(dataset), combine([technique], dataset.kind))
+    for case in (case for case in TINY.values() if case.technique is technique):
         for path, values in technique.grid.items():
             assert len(set(map(str, values))) == len(values)
             for value in values:
-                apply(recipe, {path: value})
+                apply(case.recipe, {path: value})
 
 
 @pytest.mark.parametrize("technique", TECHNIQUES.values(), ids=TECHNIQUES)

@@ -15,17 +15,17 @@ from bench.catalogue import TECHNIQUES
 from bench.datasets.base import Data, Dataset
 from bench.keys import Place, Streams, digest
 from bench.preparation import prepare
-from bench.recipe import Recipe, apply, combine
+from bench.recipe import Recipe, Technique, apply, combine
 from bench.splits import Split, split
 from bench.work import Job, run_job
 from tests import tiny
 
 RULES = ("tuned-threshold", "logit-adjustment")
 CASES = [
-    pytest.param(technique, dataset, id=f"{name}-{kind}")
+    pytest.param(technique, dataset, recipe, id=f"{name}-{label}")
     for name, technique in TECHNIQUES.items()
-    for kind, dataset in tiny.DATASETS.items()
-    if not technique.not_applicable(dataset.task, dataset.kind)
+    for label, (dataset, recipe) in tiny.CASES.items()
+    if not technique.not_applicable(dataset.task, dataset.kind, recipe)
 ]
 
 
@@ -44,12 +44,14 @@ def _other_labels(targets: np.ndarray, rows: np.ndarray) -> np.ndarray:
 def _trained(dataset: Dataset, data: Data, parts: Split, recipe: Recipe) -> dict[str, torch.Tensor]:
     ready = prepare(dataset, data, parts, recipe, Streams(1, dataset.name, 0, 0))
     fit = training.fit(recipe, [ready], tiny.outputs(dataset), recipe.steps)
-    return dict(fit.network.named_parameters())
+    return dict(fit.network.named_parameters()) | dict(fit.network.named_buffers())
 
 
-@pytest.mark.parametrize(("technique", "dataset"), CASES)
-def test_weights_depend_on_training_rows_and_only_stopping_on_validation_rows(technique, dataset: Dataset) -> None:
-    recipe = apply(tiny.baseline(dataset), combine([technique], dataset.kind))
+@pytest.mark.parametrize(("technique", "dataset", "base"), CASES)
+def test_weights_depend_on_training_rows_and_only_stopping_on_validation_rows(
+    technique: Technique, dataset: Dataset, base: Recipe
+) -> None:
+    recipe = apply(base, combine([technique], dataset.kind))
     data = dataset.make(1, 0)
     parts = split(dataset, data, 3, 1, 0, 0)
     before = _trained(dataset, data, parts, recipe)
@@ -62,6 +64,19 @@ def test_weights_depend_on_training_rows_and_only_stopping_on_validation_rows(te
     if recipe.stopping is None:
         for name, parameter in before.items():
             assert torch.equal(parameter, after[name]), name
+
+
+@pytest.mark.parametrize("dataset", tiny.DATASETS.values(), ids=tiny.DATASETS)
+def test_rows_that_are_held_back_are_not_read(dataset: Dataset) -> None:
+    recipe = dataclasses.replace(tiny.baseline(dataset), rows=0.5)
+    data = dataset.make(1, 0)
+    parts = split(dataset, data, 3, 1, 0, 0)
+    held = np.setdiff1d(parts.train, prepare(dataset, data, parts, recipe, Streams(1, dataset.name, 0, 0)).rows)
+    assert len(held)
+    canary = dataclasses.replace(data, inputs=_wild(data.inputs, held))
+    before, after = (_trained(dataset, rows, parts, recipe) for rows in (data, canary))
+    for name, parameter in before.items():
+        assert torch.equal(parameter, after[name]), name
 
 
 class NoTest(tiny.TinyTable):

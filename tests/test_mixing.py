@@ -147,8 +147,63 @@ def test_at_alpha_zero_labels_stay_labels(mix: Mix) -> None:
 def test_what_cannot_be_mixed_is_refused() -> None:
     with pytest.raises(ValueError, match="alpha must be at least 0, got -1"):
         Mixup(-1)
-    with pytest.raises(ValueError, match="mixup mixes class labels; the task is a regression"):
-        Mixup(1.0).begin(context(2, regression=True))
+    with pytest.raises(ValueError, match="cutmix mixes class labels; the task is a regression"):
+        CutMix(1.0).begin(context(2, regression=True))
+
+
+def values(count: int, trials: int = 1) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Inputs [T, B, 7, 1], values [T, B, 2] that are a linear map of them, and the map."""
+    inputs, _ = batch(count, (7, 1), trials)
+    linear = torch.randn(7, 2, generator=torch.Generator().manual_seed(3))
+    return inputs, inputs[..., 0] @ linear, linear
+
+
+def test_values_are_mixed_as_their_inputs_are_so_that_a_linear_map_stays_one() -> None:
+    inputs, targets, linear = values(200, trials=2)
+    before = targets.clone()
+    mixed, means = Mixup(1.0).begin(context(2, (0, 1), regression=True))(inputs, targets)
+    assert means.shape == targets.shape
+    torch.testing.assert_close(means, mixed[..., 0] @ linear, atol=1e-5, rtol=1e-5)
+    assert torch.equal(targets, before)
+    assert (means != targets).any(2).float().mean() > 0.9
+
+
+def test_values_get_the_shares_and_partners_that_labels_get() -> None:
+    inputs, targets, _ = values(40)
+    _, soft = Mixup(1.0).begin(context(40))(inputs, torch.arange(40)[None])
+    _, means = Mixup(1.0).begin(context(2, regression=True))(inputs, targets)
+    torch.testing.assert_close(means, soft @ targets)
+
+
+def test_mean_values_stay_and_members_of_a_stack_meet_the_same_as_alone() -> None:
+    inputs, targets, _ = values(30, trials=3)
+    stack = Mixup(0.4).begin(context(2, (0, 1, 2), regression=True))
+    alone = Mixup(0.4).begin(context(2, (1,), regression=True))
+    means = []
+    for _ in range(600):
+        _, mixed = stack(inputs, targets)
+        assert torch.equal(mixed[1], alone(inputs[1:2], targets[1:2])[1][0])
+        means.append(mixed.mean(1))
+    torch.testing.assert_close(torch.stack(means).mean(0), targets.mean(1), atol=0.03, rtol=0)
+
+
+def test_at_alpha_zero_values_stay_values() -> None:
+    inputs, targets, _ = values(20)
+    mixed, same = Mixup(0).begin(context(2, regression=True))(inputs, targets)
+    assert mixed is inputs
+    assert same is targets
+
+
+def test_of_a_forecast_validation_rows_are_not_mixed() -> None:
+    dataset = tiny.DATASETS["forecast"]
+    plain = tiny.baseline(dataset)
+    recipe = apply(plain, TECHNIQUES["mixup"].change)
+    one, other = tiny.prepared(dataset, plain), tiny.prepared(dataset, recipe)
+    np.testing.assert_array_equal(one.validation_targets, other.validation_targets)
+    fitted = training.fit(recipe, [other], 2, 20)
+    outputs = training.predict(fitted.network, [other.validation_inputs])[0]
+    expected = np.square(outputs.astype(float) - other.validation_targets).mean()
+    assert fitted.curve.validation[0, -1] == pytest.approx(expected)
 
 
 def test_two_mixes_contradict_each_other() -> None:

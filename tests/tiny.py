@@ -9,19 +9,22 @@ import numpy as np
 from bench.baselines import TABLE_CLASSIFICATION, TABLE_REGRESSION
 from bench.datasets.base import Column, Data, Dataset
 from bench.keys import Streams, numpy_stream
-from bench.networks.specs import Gru, Mlp
+from bench.networks.image_specs import ResidualCnn
+from bench.networks.specs import Gru, Lstm, Mlp, Rnn
 from bench.preparation import Prepared, prepare
 from bench.recipe import Recipe
 from bench.splits import split
 
 CLASSES = ("common", "less", "rare")
 COUNTS = (60, 30, 18)
+FEW = 12  # steps, where there are many cases
 
 
 @dataclass(frozen=True)
 class TinyTable(Dataset):
     """Three classes, five numbers and one category."""
 
+    counts: ClassVar[tuple[int, ...]] = COUNTS
     name: ClassVar[str] = "tiny-table"
     summary: ClassVar[str] = "tiny table"
     source: ClassVar[str] = "tests"
@@ -32,17 +35,25 @@ class TinyTable(Dataset):
         return CLASSES
 
     def class_counts(self) -> tuple[int, ...] | None:
-        return COUNTS
+        return self.counts
 
     def make(self, seed: int, repeat: int) -> Data:
         rng = numpy_stream("world", seed, self.name, repeat)
-        labels, test_labels = np.repeat(np.arange(3), COUNTS), np.repeat(np.arange(3), 20)
+        labels, test_labels = np.repeat(np.arange(3), self.counts), np.repeat(np.arange(3), 20)
         columns = (*(Column(f"x{i}") for i in range(5)), Column("category", 3))
         return Data(self._inputs(rng, labels), labels, self._inputs(rng, test_labels), test_labels, columns=columns)
 
     def _inputs(self, rng: np.random.Generator, labels: np.ndarray) -> np.ndarray:
         numbers = rng.normal(size=(len(labels), 5)) * 3 + labels[:, None]
         return np.column_stack([numbers, rng.integers(0, 3, len(labels))]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class TinyPlenty(TinyTable):
+    """Four times as many rows, so that most can be held back."""
+
+    name: ClassVar[str] = "tiny-plenty"
+    counts = tuple(4 * count for count in COUNTS)
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,24 @@ def baseline(dataset: Dataset, steps: int = 20) -> Recipe:
     recipe = TABLE_REGRESSION if dataset.task == "regression" else TABLE_CLASSIFICATION
     network = Gru(units=6) if dataset.kind == "series" else Mlp(width=9, depth=2)
     return dataclasses.replace(recipe, network=network, batch_size=16, steps=steps)
+
+
+def _cases() -> dict[str, tuple[Dataset, Recipe]]:
+    """Return a dataset and a baseline for every kind of data, of network, and for rows held back."""
+    cases = {label: (dataset, baseline(dataset, FEW)) for label, dataset in DATASETS.items()}
+    networks = {
+        "series-rnn": ("series", Rnn(units=6)),
+        "series-lstm": ("series", Lstm(units=6)),
+        "image-residual-cnn": ("image", ResidualCnn(width=4, groups=2)),
+    }
+    for label, (of, network) in networks.items():
+        dataset, recipe = cases[of]
+        cases[label] = (dataset, dataclasses.replace(recipe, network=network))
+    plenty = TinyPlenty()
+    return cases | {"table-rows-held-back": (plenty, dataclasses.replace(baseline(plenty, FEW), rows=0.25))}
+
+
+CASES: dict[str, tuple[Dataset, Recipe]] = _cases()
 
 
 def prepared(dataset: Dataset, recipe: Recipe, repeat: int = 0, fold: int = 0, seed: int = 7) -> Prepared:

@@ -1,9 +1,13 @@
 """What can be named in a suite: every technique, with its claim and its source. Explicit lists, no registration."""
 
+from bench.catalogue.augmentation import AUGMENTATION
+from bench.catalogue.cocktails import COCKTAILS
 from bench.catalogue.imbalance import IMBALANCE
 from bench.catalogue.networks import NETWORKS
-from bench.catalogue.overfitting import OVERFITTING
+from bench.catalogue.optimisation import OPTIMISATION
+from bench.catalogue.plain import PLAIN
 from bench.catalogue.references import REFERENCES
+from bench.catalogue.regularisation import REGULARISATION
 from bench.recipe import Technique
 
 
@@ -15,4 +19,6 @@ def _by_name(techniques: tuple[Technique, ...]) -> dict[str, Technique]:
     return named
 
 
-TECHNIQUES: dict[str, Technique] = _by_name((*REFERENCES, *NETWORKS, *OVERFITTING, *IMBALANCE))
+TECHNIQUES: dict[str, Technique] = _by_name(
+    (*REFERENCES, *NETWORKS, *PLAIN, *AUGMENTATION, *REGULARISATION, *OPTIMISATION, *COCKTAILS, *IMBALANCE)
+)

@@ -3,6 +3,7 @@
 from bench.networks.specs import Gru, Lstm, Rnn
 from bench.recipe import Technique
 
+TRAINED = ("mlp", "rnn", "gru", "lstm", "residual-cnn")
 _WHY_NOT = "it is another network than the baseline's, at any setting"
 
 NETWORKS: tuple[Technique, ...] = (

@@ -24,6 +24,7 @@ class Context:
     outputs          C for classification, K for regression
     pixels           mean and standard deviation of each channel of images, float32 [T, 2, channels]; else None
     mirrors          an image and its mirror image show the same class
+    prefix           what purposes of random streams begin with, where something is drawn beside the training's own
     """
 
     inputs: "list[np.ndarray]"
@@ -35,6 +36,7 @@ class Context:
     device: "torch.device"
     pixels: "np.ndarray | None" = None
     mirrors: bool = False
+    prefix: str = ""
     _generators: "dict[str, list[torch.Generator]]" = field(default_factory=dict)
 
     @property
@@ -45,7 +47,7 @@ class Context:
     def generators(self, purpose: str) -> "list[torch.Generator]":
         """Return each trial's generator for a purpose; asking again continues the same streams."""
         if purpose not in self._generators:
-            self._generators[purpose] = [streams.torch(purpose) for streams in self.streams]
+            self._generators[purpose] = [streams.torch(self.prefix + purpose) for streams in self.streams]
         return self._generators[purpose]
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> "torch.Tensor":

@@ -1,8 +1,9 @@
-"""Slot ``mix``: pairs of training examples -> one example with soft labels.
+"""Slot ``mix``: pairs of training examples -> one example with mixed targets.
 
-``begin(context)`` returns a function (inputs float [T, B, ...], labels int64 [T, B]) -> (inputs, soft labels float
-[T, B, C]). It works on what enters the network, images as standardised floats. Every example has its own share, and its
-partner is drawn out of its trial's own batch: neighbours would not do, since balanced batches come sorted by class.
+``begin(context)`` returns a function (inputs float [T, B, ...], targets) -> (inputs, mixed targets), where labels int64
+[T, B] become soft labels float [T, B, C], and values float [T, B, K] of a regression weighted means of values. It works
+on what enters the network, images as standardised floats. Every example has its own share, and its partner is drawn out
+of its trial's own batch: neighbours would not do, since balanced batches come sorted by class.
 """
 
 from collections.abc import Callable
@@ -33,20 +34,20 @@ class Mix(Stage):
         require(self.alpha >= 0, f"alpha must be at least 0, got {self.alpha}")
 
     def begin(self, context: Context) -> "Mixer":
-        """Return the function that mixes one stacked batch; raise ValueError for a regression."""
+        """Return the function that mixes one stacked batch."""
         import numpy as np
 
-        if context.regression:
-            raise ValueError(f"{self.kind} mixes class labels; the task is a regression")
         if self.alpha == 0:
-            return lambda inputs, labels: (inputs, labels)
+            return lambda inputs, targets: (inputs, targets)
         generators = [streams.numpy(f"{self.kind} shares") for streams in context.streams]
 
-        def mix(inputs: "torch.Tensor", labels: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
+        def mix(inputs: "torch.Tensor", targets: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
             shares = np.stack([rng.beta(self.alpha, self.alpha, inputs.shape[1]) for rng in generators])
             partners = _partners(context, f"{self.kind} partners", inputs)
             mixed, kept = self._mixed(inputs, partners, shares, context)
-            return mixed, _soft_labels(labels, partners, kept, context)
+            if context.regression:
+                return mixed, _means(targets, partners, kept)
+            return mixed, _soft_labels(targets, partners, kept, context)
 
         return mix
 
@@ -62,7 +63,7 @@ class Mix(Stage):
 
 @dataclass(frozen=True)
 class Mixup(Mix):
-    """Weighted means of two examples and of their labels. Source: Zhang et al. 2018, eq. 1."""
+    """Weighted means of two examples and of their labels, or values. Source: Zhang et al. 2018, eq. 1."""
 
     kind: ClassVar[str] = "mixup"
 
@@ -72,8 +73,7 @@ class Mixup(Mix):
         import torch
 
         kept = torch.from_numpy(shares).to(inputs)
-        weight = kept.view(*kept.shape, *[1] * (inputs.dim() - 2))
-        return _of(partners, inputs).mul_(1 - weight).add_(inputs * weight), kept
+        return _means(inputs, partners, kept), kept
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,12 @@ class CutMix(Mix):
     """
 
     kind: ClassVar[str] = "cutmix"
+
+    def begin(self, context: Context) -> "Mixer":
+        """Return the function that mixes one stacked batch; raise ValueError for a regression."""
+        if context.regression:
+            raise ValueError("cutmix mixes class labels; the task is a regression")
+        return super().begin(context)
 
     def _mixed(
         self, inputs: "torch.Tensor", partners: "torch.Tensor", shares: "np.ndarray", context: Context
@@ -122,6 +128,12 @@ def _of(partners: "torch.Tensor", values: "torch.Tensor") -> "torch.Tensor":
     trials, batch = partners.shape
     flat = partners + batch * torch.arange(trials, device=partners.device)[:, None]
     return values.flatten(0, 1).index_select(0, flat.flatten()).view(values.shape)
+
+
+def _means(values: "torch.Tensor", partners: "torch.Tensor", kept: "torch.Tensor") -> "torch.Tensor":
+    """Return values [T, B, ...] times the shares kept [T, B], plus those of the partners times the rest."""
+    weight = kept.view(*kept.shape, *[1] * (values.dim() - 2))
+    return _of(partners, values).mul_(1 - weight).add_(values * weight)
 
 
 def _soft_labels(

@@ -40,8 +40,8 @@ def trial(seed: int) -> Prepared:
     same = Fitted(lambda x: x, lambda x: x, lambda x: x)
     few = slice(0, 100)
     return Prepared(
-        Streams(1, "speed", seed, 0), inputs, targets, inputs[few], targets[few], inputs[few], targets[few],
-        np.ones(100), shares, shares, shares, shares, same, False, 0.0, 0.0,
+        Streams(1, "speed", seed, 0), np.arange(ROWS), inputs, targets, inputs[few], targets[few], inputs[few],
+        targets[few], np.ones(100), shares, shares, shares, shares, same, False, 0.0, 0.0,
     )  # fmt: skip
 
 

@@ -1,0 +1,96 @@
+"""Remedies against overfitting that hold the network back: in its layers and its labels."""
+
+from bench.catalogue.networks import TRAINED
+from bench.recipe import Technique
+from bench.stages.targets import DisturbLabel, LabelSmoothing
+
+REGULARISATION: tuple[Technique, ...] = (
+    Technique(
+        name="dropout",
+        family="overfitting",
+        claim="drops hidden activations at random so that units cannot rely on one another",
+        source="Srivastava et al. 2014",
+        change={"network.dropout": 0.5},
+        grid={"network.dropout": (0.2, 0.5, 0.8)},
+        neutral={"network.dropout": 0.0},
+    ),
+    Technique(
+        name="dropconnect",
+        family="overfitting",
+        claim="drops weights instead of activations, another set for every example",
+        source="Wan et al. 2013",
+        change={"network.dropconnect": 0.5},
+        grid={"network.dropconnect": (0.2, 0.5, 0.8)},
+        neutral={"network.dropconnect": 0.0},
+        networks=("mlp",),
+    ),
+    Technique(
+        name="stochastic-depth",
+        family="overfitting",
+        claim="leaves residual branches out at random, the deeper the more often",
+        source="Huang et al. 2016",
+        change={"network.survival": 0.5},
+        grid={"network.survival": (0.5, 0.8)},
+        neutral={"network.survival": 1.0},
+        kinds=("image",),
+        networks=("residual-cnn",),
+    ),
+    Technique(
+        name="batch-norm",
+        family="overfitting",
+        claim="standardises every unit over its batch, which adds noise and allows larger steps",
+        source="Ioffe and Szegedy 2015",
+        change={"network.normalisation": "batch"},
+        neutral={"network.normalisation": "none"},
+        networks=("mlp", "rnn", "gru", "lstm"),  # the residual network's baseline has it
+    ),
+    Technique(
+        name="layer-norm",
+        family="overfitting",
+        claim="standardises the units of a layer over each example by itself",
+        source="Ba et al. 2016",
+        change={"network.normalisation": "layer"},
+        why_not="its neutral setting is the baseline's own normalisation, which differs per network",
+        networks=TRAINED,
+    ),
+    Technique(
+        name="input-noise",
+        family="overfitting",
+        claim="adds Gaussian noise to what enters the network, in standard deviations of the input",
+        source="Bishop 1995",
+        change={"network.input_noise": 0.1},
+        grid={"network.input_noise": (0.03, 0.1, 0.3)},
+        neutral={"network.input_noise": 0.0},
+        networks=TRAINED,
+    ),
+    Technique(
+        name="hidden-noise",
+        family="overfitting",
+        claim="adds Gaussian noise to hidden activations, in standard deviations of their own",
+        source="Poole et al. 2014",
+        change={"network.hidden_noise": 0.1},
+        grid={"network.hidden_noise": (0.03, 0.1, 0.3)},
+        neutral={"network.hidden_noise": 0.0},
+        networks=TRAINED,
+    ),
+    Technique(
+        name="label-smoothing",
+        family="overfitting",
+        claim="softens the labels so that the network is not pushed to certainty",
+        source="Szegedy et al. 2016, section 7",
+        change={"targets": LabelSmoothing(0.1)},
+        grid={"targets.epsilon": (0.05, 0.1, 0.2)},
+        neutral={"targets.epsilon": 0.0},
+        tasks=("classification",),
+    ),
+    Technique(
+        name="disturb-label",
+        family="overfitting",
+        claim="draws a few labels of every batch again at random, so that no label is learned by heart",
+        source="Xie et al. 2016",
+        change={"targets": DisturbLabel(0.1)},
+        grid={"targets.alpha": (0.1, 0.2)},
+        neutral={"targets.alpha": 0.0},
+        tasks=("classification",),
+    ),
+)
