@@ -59,6 +59,7 @@ class Recipe:
     steps: int
     decide: Stage | None = None
     resample: Resample | None = None
+    enlarge: Enlarge | None = None
     augment: tuple[Augment, ...] = ()
     mix: Mix | None = None
     targets: Targets | None = None
@@ -67,7 +68,6 @@ class Recipe:
     schedule: Schedule | None = None
     stopping: Stopping | None = None
     budget: Literal["steps", "epochs"] = "steps"
-    enlarge: Enlarge | None = None
     rows: float = added(1.0)
     more_rows: float = added(1.0)
 
