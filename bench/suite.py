@@ -25,6 +25,7 @@ class SuiteDataset:
     equivalence  half-width of the region of practical equivalence, absolute for scores, a fraction of the baseline's
                  for errors
     parts        catalogue entries that are part of the baseline here; ``recipe`` has them in it
+    left_out     labels of the suite's techniques that are not tried here
     """
 
     label: str
@@ -37,6 +38,7 @@ class SuiteDataset:
     folds_per_repeat: int
     optional: bool
     parts: tuple[Technique, ...] = ()
+    left_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class SuiteTechnique:
         """Return why it does not apply to a dataset, or an empty string."""
         if self.datasets is not None and dataset.label not in self.datasets:
             return f"the suite asks for it on {', '.join(self.datasets)} only"
+        if self.label in dataset.left_out:
+            return f"the suite leaves it out on {dataset.label}"
         task, kind = dataset.dataset.task, dataset.dataset.kind
         reasons = (part.not_applicable(task, kind, dataset.recipe) for part in self.parts)
         return next((reason for reason in reasons if reason), "")

@@ -24,6 +24,7 @@ ERROR_MARGIN = 0.02  # equivalence: fraction of the baseline's, for errors
 MOST_REPEATS, MOST_FOLDS, MOST_POINTS = 100_000, 1000, 10_000
 DATASET_KEYS = (
     "use", "name", "set", "with", "recipe", "metric", "repeats", "folds", "folds_per_repeat", "equivalence", "optional",
+    "techniques",
 )  # fmt: skip
 TECHNIQUE_KEYS = ("use", "name", "set", "grid", "datasets", "test_curve")
 _DATASET_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")  # files are named by it, and names have a limit
@@ -115,6 +116,19 @@ def read_dataset(node: Node, protocol: Protocol) -> SuiteDataset:
     )
 
 
+def only_techniques(node: Node, dataset: SuiteDataset, labels: Sequence[str]) -> SuiteDataset:
+    """Return a dataset on which only the techniques are tried that its entry names, if it names any.
+
+    node: its entry; labels: those of all techniques of the suite.
+    """
+    if not isinstance(node.value, dict) or "techniques" not in node.value:
+        return dataset
+    chosen = _names(node.value["techniques"], labels, "technique")
+    if BASELINE not in chosen:
+        node.value["techniques"].fail(f"'{BASELINE}' is missing: everything on {dataset.label} is compared with it")
+    return dataclasses.replace(dataset, left_out=frozenset(labels) - frozenset(chosen))
+
+
 def _with_parts(recipe: Recipe, parts: Sequence[Technique], node: Node, dataset: Dataset) -> Recipe:
     """Return a baseline recipe with techniques that belong to the baseline of this dataset."""
     for part, item in zip(parts, node.value if isinstance(node.value, list) else [node], strict=True):
@@ -194,7 +208,7 @@ def read_techniques(node: Node, datasets: Sequence[str]) -> Iterator[Entry]:
     parts = _parts(entries["use"])
     settings = entries["set"].mapping("set") if "set" in entries else {}
     setting = _settings(settings)
-    only = _only(entries["datasets"], datasets) if "datasets" in entries else None
+    only = _names(entries["datasets"], datasets, "dataset") if "datasets" in entries else None
     curve = entries["test_curve"].flag("test_curve") if "test_curve" in entries else False
     label = _label(entries, _joined(parts) + _bracketed(setting), _TECHNIQUE_LABEL, "anything but commas and brackets")
     if label == BASELINE and (parts != (TECHNIQUES[BASELINE],) or setting or only is not None):
@@ -234,15 +248,15 @@ def _parts(node: Node) -> tuple[Technique, ...]:
     return tuple(parts)
 
 
-def _only(node: Node, datasets: Sequence[str]) -> tuple[str, ...]:
-    """Return the labels that ``datasets`` restricts a technique to."""
-    chosen = node.sequence("datasets")
+def _names(node: Node, labels: Sequence[str], what: str) -> tuple[str, ...]:
+    """Return the labels, of datasets or of techniques of this suite, that a list names, each of them once."""
+    chosen = node.sequence(f"{what}s")
     for index, item in enumerate(chosen):
-        if item.text("a dataset") not in datasets:
-            item.fail(unknown("dataset of this suite", item.value, datasets))
-        if item.text("a dataset") in [earlier.text("a dataset") for earlier in chosen[:index]]:
-            item.fail(f"the dataset '{item.value}' stands twice in this list")
-    return tuple(item.text("a dataset") for item in chosen)
+        if item.text(f"a {what}") not in labels:
+            item.fail(unknown(f"{what} of this suite", item.value, labels))
+        if item.text(f"a {what}") in [earlier.text(f"a {what}") for earlier in chosen[:index]]:
+            item.fail(f"the {what} '{item.value}' stands twice in this list")
+    return tuple(item.text(f"a {what}") for item in chosen)
 
 
 def _grid(node: Node, parts: Sequence[Technique], settings: Mapping[str, Node]) -> Iterator[dict[str, Node]]:

@@ -10,7 +10,7 @@ from bench.errors import UsageError, nearest
 from bench.metrics import METRICS
 from bench.recipe import apply, combine
 from bench.suite import AGAIN, BASELINE, Suite, SuiteDataset, with_settings
-from bench.suiteentries import Entry, read_dataset, read_protocol, read_techniques
+from bench.suiteentries import Entry, only_techniques, read_dataset, read_protocol, read_techniques
 from bench.yamlfile import Node, load, placed
 
 SUITES = Path("suites")
@@ -63,14 +63,16 @@ def load_suite(name: str | Path) -> Suite:
             entry.node.fail(f"'{AGAIN}' is what reports call the baseline against itself; choose another name")
     if not any(entry.technique.label == BASELINE for entry in found):
         entries["techniques"].fail(f"the technique '{BASELINE}' is missing: everything is compared with it")
+    named = [entry.technique.label for entry in found]
+    chosen = tuple(only_techniques(node, dataset, named) for node, dataset in datasets)
     for entry in found:
-        for _, dataset in datasets:
+        for dataset in chosen:
             _check_recipe(entry, dataset)
     return Suite(
         name=path.stem,
         question=question,
         seed=seed,
-        datasets=tuple(dataset for _, dataset in datasets),
+        datasets=chosen,
         techniques=tuple(entry.technique for entry in found),
         focus=entries["focus"].choice("focus", ("score", "gap")) if "focus" in entries else "score",
     )
@@ -108,7 +110,8 @@ def schema() -> dict[str, Any]:
     protocol = {"repeats": count, "folds": folds, "folds_per_repeat": count, "equivalence": positive}
     dataset = {
         "use": {"enum": sorted(DATASETS)}, "name": {"type": "string"}, "set": {"type": "object"}, "with": use,
-        "recipe": paths, "metric": {"enum": sorted(METRICS)}, "optional": {"type": "boolean"}, **protocol,
+        "recipe": paths, "metric": {"enum": sorted(METRICS)}, "optional": {"type": "boolean"},
+        "techniques": {"type": "array", "items": {"type": "string"}, "minItems": 1}, **protocol,
     }  # fmt: skip
     grid = {"oneOf": [{"const": "default"}, {"type": "object", "additionalProperties": {"type": "array"}}]}
     technique = {
