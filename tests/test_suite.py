@@ -133,6 +133,9 @@ STAGE = "is a stage, not a value"
         (ONE, "optional: yes", "7:15", "optional must be true or false, got 'yes'"),
         (ONE, "equivalence: 0", "7:18", "equivalence must be a number above 0, got 0"),
         (ONE, "repeats: true", "7:14", "repeats must be a whole number from 1 to 100000, got true"),
+        (ONE, "techniques: [baselin]", "7:18", "unknown technique of this suite 'baselin', did you mean 'baseline'"),
+        (ONE, "techniques: []", "7:17", "techniques must be a list with at least one entry, got an empty list"),
+        (ONE, "techniques: [baseline, baseline]", "7:28", "the technique 'baseline' stands twice in this list"),
         (ONE, "with: [focl]", "7:12", "unknown technique 'focl', did you mean 'focal'"),
         (ONE, "with: dropuot", "7:11", "unknown technique 'dropuot', did you mean 'dropout'"),
         (ONE, "with: []", "7:11", "a combination must be a list with at least one entry, got an empty list"),
@@ -414,3 +417,18 @@ def test_shipped_suites_are_valid_under_the_schema_too(path: Path) -> None:
     small = smoke(suite)
     assert small.name == f"{suite.name}-smoke"
     assert all(one.repeats == 2 and one.recipe.steps <= 40 for one in small.datasets)
+
+
+def test_a_dataset_can_name_the_techniques_that_are_tried_on_it(tmp_path: Path) -> None:
+    suite = load(
+        tmp_path, GOOD.replace("    name: mild\n", "    name: mild\n    techniques: [baseline, dropout + focal]\n")
+    )
+    digits, mild = suite.datasets
+    labels = [[one.label for one in suite.techniques if not one.not_applicable(data)] for data in (digits, mild)]
+    assert labels == [[one.label for one in suite.techniques], ["baseline", "dropout + focal"]]
+    assert suite.techniques[1].not_applicable(mild) == "the suite leaves it out on mild"
+
+
+def test_a_dataset_without_the_baseline_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"s.yaml:9:17: 'baseline' is missing: everything on mild is compared with it"):
+        load(tmp_path, GOOD.replace("    name: mild\n", "    name: mild\n    techniques: [focal]\n"))
