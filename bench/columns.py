@@ -22,6 +22,8 @@ def schemas() -> "dict[str, pa.Schema]":
         "rows_validation": whole, "rows_test": whole, "truth": word, "fingerprint": word, "split": word,
         "seen_prior": pa.list_(real), "validation_prior": pa.list_(real), "target_prior": pa.list_(real),
         "curve_step": pa.list_(whole), "curve_train": pa.list_(real), "curve_validation": pa.list_(real),
+        "curve_test_step": pa.list_(whole), "curve_test": pa.list_(real), "curve_test_score": pa.list_(real),
+        "curve_metric": word,
         "machine": word, "device": word, "threads": whole, "versions": word, "commit": word, "dirty": flag, "run": word,
     }  # fmt: skip
     score = {"key": text, "rule": word, "part": word, "rows": whole}
