@@ -74,7 +74,7 @@ class World:
             "datasets": [self.facts(label) for label in self.datasets],
             "techniques": [
                 {"label": name, "family": "planted", "claim": f"shifts by {effect}", "source": "none",
-                 **_parts_of(name)}
+                 **(_parts_of(name) if self.focus == "gap" else {"parts": [name], "setting": {}})}
                 for name, effect in self.effects.items()
             ],
             "cells": [

@@ -100,6 +100,15 @@ def assert_texts_do_not_overlap(figures: list[Figure]) -> None:
         assert [(texts[one], texts[other]) for one, other in np.argwhere(cover)] == []
 
 
+def assert_texts_fit(figures: list[Figure]) -> None:
+    """Fail where a text of a drawn figure leaves it."""
+    for figure in figures:
+        texts, places = _texts(figure)
+        size = np.array([figure.bbox.width, figure.bbox.height])
+        outside = (places[:, :2] < 0).any(axis=1) | (places[:, 2:] > size).any(axis=1)
+        assert [texts[at] for at in np.flatnonzero(outside)] == []
+
+
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[Drawing], list[Figure]]]:
     """Give the figures of 40 techniques on four datasets, as drawings and as matplotlib drew them."""
@@ -128,11 +137,7 @@ def test_no_two_texts_overlap_with_forty_techniques(crowd: tuple[list[Drawing], 
 def test_texts_stay_inside_their_panel_and_are_large_enough_for_a_phone(
     crowd: tuple[list[Drawing], list[Figure]],
 ) -> None:
-    for figure in crowd[1]:
-        texts, places = _texts(figure)
-        size = np.array([figure.bbox.width, figure.bbox.height])
-        outside = (places[:, :2] < 0).any(axis=1) | (places[:, 2:] > size).any(axis=1)
-        assert [texts[at] for at in np.flatnonzero(outside)] == []
+    assert_texts_fit(crowd[1])
     for drawing in crowd[0]:
         for panel in drawing.panels:
             (width,) = re.findall(r'viewBox="0 0 ([0-9.]+)', panel.svg)

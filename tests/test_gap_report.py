@@ -14,6 +14,7 @@ from scipy import stats
 from bench.reporting import Analysis, analyse, page, single
 from bench.reporting.closing import closing
 from bench.reporting.figures import GAP, draw
+from bench.reporting.gapcurves import gap_curves_figure
 from bench.reporting.grids import Grid, grids_of, short_names, value_at
 from bench.reporting.page import write_report
 from bench.reporting.sensitivity import lines_of, places_of
@@ -21,7 +22,7 @@ from bench.reporting.standing import DatasetAnalysis, Standing
 from bench.reporting.stopped import stops_of
 from bench.store import Store
 from tests.synthetic import World, overfit, write
-from tests.test_figures import assert_texts_do_not_overlap
+from tests.test_figures import assert_texts_do_not_overlap, assert_texts_fit
 
 EFFECTS = {
     "baseline": 0.0,
@@ -254,7 +255,7 @@ def test_stops_are_fractions_of_the_most_steps_taken(store: Store, analysis: Ana
 
 
 def test_test_curves_are_there_for_the_marked_and_called_recorded_only(analysis: Analysis) -> None:
-    (drawing,) = (one for one in draw(analysis) if one.name == "gap-curves")
+    drawing = gap_curves_figure(analysis.datasets, always=True)
     rows = [dict(zip(drawing.headings, row, strict=True)) for row in drawing.rows if row[0] == "generator"]
     assert {row["technique"] for row in rows if row["part"] == "test"} == {"baseline", "good"}
     assert {row["technique"] for row in rows} == {"baseline", "good", "early-stopping"}
@@ -265,21 +266,23 @@ def test_test_curves_are_there_for_the_marked_and_called_recorded_only(analysis:
     assert all("test rows (recorded only)" in panel.svg for panel in drawing.panels)
 
 
-def test_without_test_curves_the_report_is_the_same_but_for_their_figure(store: Store, tmp_path: Path) -> None:
-    held = analyse(store)
-    bare = write(tmp_path / "bare", replace(SMALL, marked=()))
+def test_test_curves_choose_nothing(analysis: Analysis, tmp_path: Path) -> None:
+    held = analysis
+    bare = write(tmp_path / "bare", replace(SMALL, marked=(), datasets=SMALL.datasets[:2]))
     found = analyse(bare)
-    for one, other in zip(held.datasets, found.datasets, strict=True):
+    for one, other in zip(held.datasets, found.datasets, strict=False):
         assert [each.score for each in one.standings] == [each.score for each in other.standings]
         assert [each.word for each in one.standings] == [each.word for each in other.standings]
-    (drawing,) = (one for one in draw(found) if one.name == "gap-curves")
+    assert gap_curves_figure(found.datasets, always=False).panels == ()
+    drawing = gap_curves_figure(found.datasets, always=True)
+    assert drawing.panels
     assert all("test rows (recorded only)" not in panel.svg for panel in drawing.panels)
 
 
 # ---- the page
 
 
-def test_the_gap_comes_first_where_the_suite_asks_for_it(report: Path, store: Store, tmp_path: Path) -> None:
+def test_the_gap_comes_first_where_the_suite_asks_for_it(report: Path, tmp_path: Path) -> None:
     text = (report / "index.html").read_text(encoding="utf-8")
     sections = re.findall(r"<section id='([^']+)'", text)
     assert sections[: 2 + len(GAP)] == ["answers", "all-gaps", *GAP]
@@ -290,7 +293,7 @@ def test_the_gap_comes_first_where_the_suite_asks_for_it(report: Path, store: St
     assert readme.index("## Answers") < readme.index("gap-score.csv") < readme.index("## Verdicts")
     assert "Raised macro F1 on test rows and closed the gap: good (" in text
     assert "Lowered RMSE on test rows and closed the gap: good (" in readme
-    other = write(tmp_path / "score", replace(SMALL, focus="score"))
+    other = write(tmp_path / "score", replace(SMALL, focus="score", datasets=("folds",)))
     text = write_report(other.path, tmp_path / "report").page.read_text(encoding="utf-8")
     sections = re.findall(r"<section id='([^']+)'", text)
     assert sections[:2] == ["answers", "all-verdicts"]
@@ -338,8 +341,9 @@ def test_forty_five_techniques_stay_legible_and_eight_datasets_below_3_mb(
     monkeypatch.setattr(page, "LARGEST", 0)  # what a page of eight datasets falls back to
     store = write(tmp_path / "results", overfit(repeats=4, datasets=2))
     written = write_report(store.path, tmp_path / "report")
-    assert 8 / 2 * written.page.stat().st_size < 3_000_000
+    assert 8 / 2 * written.page.stat().st_size < 2_500_000
     assert_texts_do_not_overlap(drawn)
+    assert_texts_fit(drawn)
     (grids,) = (one for one in draw(written.analysis) if one.name == "sensitivity")
     for panel in grids.panels:
         assert len({row[1] for row in grids.rows if row[0] == panel.label}) >= 7

@@ -35,7 +35,8 @@ def draw(analysis: Analysis) -> list[Drawing]:
         drawings.append(heat_map(classified))
     if scored:
         drawings += [gap_figure(scored, lead), cost_figure(scored)]
-    drawings += [curves_figure(scored), gap_curves_figure(scored, lead), sensitivity_figure(scored)]
+    drawings += [] if lead else [curves_figure(scored)]
+    drawings += [gap_curves_figure(scored, lead), sensitivity_figure(scored)]
     drawings += [stops_figure(scored)] if lead else []
     found = [one for one in drawings if one.panels]
     if not lead:

@@ -10,8 +10,8 @@ from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
 from bench.reporting.tables import cost, number, verdict, with_interval
 
 HEADINGS = (
-    "technique", "training score", "test score", "gap [95 %]", "change of test [95 %]", "verdict on test",
-    "change of training [95 %]", "change of gap [95 %]", "how the gap changed", "cost",
+    "technique", "test score", "training score", "gap [95 %]", "verdict on test", "how the gap changed",
+    "change of test [95 %]", "change of training [95 %]", "change of gap [95 %]", "cost",
 )  # fmt: skip
 WORDY = frozenset(heading for heading in HEADINGS if "[" in heading) | {
     "technique", "verdict on test", "how the gap changed",
@@ -40,14 +40,14 @@ def gap_rows(dataset: DatasetAnalysis) -> list[list[str]]:
     return [
         [
             one.technique,
-            number(one.train),
             number(one.score),
+            number(one.train),
             with_interval(one.gap_interval),
-            with_interval(one.difference),
             verdict(one),
+            told_closing(one, dataset.higher),
+            with_interval(one.difference),
             with_interval(one.train_difference),
             with_interval(one.gap_difference),
-            told_closing(one, dataset.higher),
             cost(one),
         ]
         for one in gap_order(dataset)

@@ -33,7 +33,7 @@ def summary(dataset: DatasetAnalysis) -> list[str]:
 
 def answers(dataset: DatasetAnalysis) -> list[str]:
     """Return the same in short: some techniques of each kind are named; those without an answer are counted."""
-    return _sentences(dataset, _some)
+    return _sentences(dataset, _some, short=True)
 
 
 def _some(names: Sequence[str], kind: str) -> str:
@@ -48,7 +48,7 @@ def _all(names: Sequence[str], _: str) -> str:
     return ", ".join(names)
 
 
-def _sentences(dataset: DatasetAnalysis, joined: Names) -> list[str]:
+def _sentences(dataset: DatasetAnalysis, joined: Names, short: bool = False) -> list[str]:
     """Return a sentence per kind of outcome that some technique has; first on those that made test rows better."""
     if dataset.absent:
         return ["Nothing was trained: the data were not on the machine."]
@@ -57,7 +57,7 @@ def _sentences(dataset: DatasetAnalysis, joined: Names) -> list[str]:
         groups.setdefault(_kind(one), []).append(one)
     told = []
     first = next((groups[kind][0] for kind in RAISED if kind in groups), None)
-    for kind, start in _starts(dataset).items():
+    for kind, start in (_starts(dataset) | ({"not shown": "Undecided"} if short else {})).items():
         if kind in groups:
             told.append(f"{start}: {joined([_named(one, one is first) for one in groups[kind]], kind)}.")
     if first is not None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from html import escape
+from typing import Literal
 
 from bench.reporting import csvs, gaptables, gapwords, single, tables, words
 from bench.reporting.drawing import INK, LINE, PAPER, Drawing, Panel
@@ -20,6 +21,11 @@ MATRIX = (
 WORDS = frozenset(
     {"dataset", "technique", "class", "verdict", "setting", "label", "closing", "part", "metric"}
 )  # columns of words in the numbers of figures
+
+
+Room = Literal["all", "figures", "figures that lead"]  # what a page holds beside its short tables
+ROOMS: tuple[Room, ...] = ("all", "figures", "figures that lead")  # from the largest page to the smallest
+LINKED = ("noise", "places", "per-class-f1", "cost-score")  # figures that a page can do without before others
 
 
 def files_of(dataset: DatasetAnalysis) -> dict[str, Callable[[DatasetAnalysis], str]]:
@@ -56,10 +62,10 @@ def splits_section(analysis: Analysis) -> str:
     )
 
 
-def dataset_section(dataset: DatasetAnalysis, lead: bool, inline: bool) -> str:
+def dataset_section(dataset: DatasetAnalysis, lead: bool, room: Room) -> str:
     """Return one dataset in words and numbers.
 
-    lead: whether the gap comes first; inline: whether tables of many lines stand in the page or in their files alone.
+    lead: whether the gap comes first; room: where that is scarce, the scores of each class are in their file alone.
     """
     name = slug(dataset)
     lines = "".join(f"<li>{escape(line)}</li>" for line in tables.lacking(dataset))
@@ -75,7 +81,7 @@ def dataset_section(dataset: DatasetAnalysis, lead: bool, inline: bool) -> str:
         f"<ul class='soft'>{lines}</ul>" if lines else "",
         _metrics(dataset) if ranking else "",
         "" if lead else _gaps(dataset, lead),
-        _classes(dataset) if ranking and inline else "",
+        _classes(dataset) if ranking and room == "all" else "",
         f"<p class='soft'>{escape(words.protocol(dataset))} Files: {files}.</p></section>",
     ]
     return "\n".join(part for part in parts if part)
@@ -107,18 +113,22 @@ def _classes(dataset: DatasetAnalysis) -> str:
     return f"<details><summary>{title}</summary><p class='soft'>{note}</p>{shown}</details>"
 
 
-def figure(drawing: Drawing, inline: bool) -> str:
+def figure(drawing: Drawing, room: Room) -> str:
     """Return a figure with its description and its numbers; its panels stand below one another on a phone."""
     panels = "".join(_panel(panel, f"{drawing.name}-{place}") for place, panel in enumerate(drawing.panels))
+    shown = f"<div class='panels'>{panels}</div>"
+    if room == "figures that lead" and drawing.name in LINKED:
+        links = ", ".join(f"<a href='{name}'>{escape(one.label or name)}</a>" for name, one in drawing.files.items())
+        shown = f"<p>Pictures: {links}</p>"
     return (
-        f"<section id='{drawing.name}'><h2>{escape(drawing.title)}</h2><figure><div class='panels'>{panels}</div>"
-        f"<figcaption>{escape(drawing.description)}</figcaption></figure>{_numbers(drawing, inline)}</section>"
+        f"<section id='{drawing.name}'><h2>{escape(drawing.title)}</h2><figure>{shown}"
+        f"<figcaption>{escape(drawing.description)}</figcaption></figure>{_numbers(drawing, room)}</section>"
     )
 
 
-def _numbers(drawing: Drawing, inline: bool) -> str:
+def _numbers(drawing: Drawing, room: Room) -> str:
     """Return a figure's numbers as a table, or where they are."""
-    if not inline:
+    if room != "all":
         return f"<p class='soft'>Numbers of this figure: <a href='{drawing.name}.csv'>{drawing.name}.csv</a></p>"
     rows = [[_shown(cell) for cell in row] for row in drawing.rows]
     shown = table(drawing.headings, rows, WORDS, drawing.title)

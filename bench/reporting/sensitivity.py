@@ -157,14 +157,17 @@ def _ticks(plot: Plot, xs: np.ndarray, strengths: np.ndarray) -> None:
     bottom = plot.top + plot.height
     plot.line(plot.across, [plot.up[0]] * 2, width=0.6)
     taken: list[tuple[float, float]] = []
+    marked: list[float] = []
     for at in (0, len(xs) - 1, *range(1, len(xs) - 1)):
         text, place = f"{strengths[at]:g}", float(plot.x(xs[[at]])[0])
         half = text_width(text) / 2 + 2.5
         middle = max(place, plot.left + half - 3)  # left of the plot stand the names of its other axis
         if all(middle + half <= left or right <= middle - half for left, right in taken):
             taken.append((middle - half, middle + half))
+            marked.append(place)
             plot.text(middle, bottom + 3, text, ha="center", va="top")
-            plot.page.plot([place, place], [bottom, bottom + 2.5], color=INK, linewidth=0.6)
+    ends = np.tile([bottom, bottom + 2.5, np.nan], len(marked))
+    plot.page.plot(np.repeat(marked, 3), ends, color=INK, linewidth=0.6)
 
 
 def _series(plot: Plot, xs: np.ndarray, values: np.ndarray, colour: str, style: str) -> None:
@@ -172,9 +175,9 @@ def _series(plot: Plot, xs: np.ndarray, values: np.ndarray, colour: str, style: 
     middle, low, high = (np.array([rounded(value) for value in line]) for line in values)
     plot.line(xs, middle, colour, 1.2, style)
     plot.page.plot(plot.x(xs), plot.y(middle), "o", color=colour, markersize=2.2)
-    for x, down, up in zip(xs, low, high, strict=True):
-        if np.isfinite(down):
-            plot.line([x, x], np.clip([down, up], plot.up[0], plot.up[1]), colour, 0.8)
+    ends = np.clip([low, high], plot.up[0], plot.up[1])
+    between = np.full(len(xs), np.nan)  # bars as one line with gaps: a third of the SVG of as many lines
+    plot.line(np.repeat(xs, 3), np.array([*ends, between]).T.ravel(), colour, 0.8)
 
 
 def _fill(

@@ -18,7 +18,7 @@ DESCRIPTION = (
     "changed nothing there. Techniques that always keep the last weights have no row. A number after a name is the "
     "strength of that remedy."
 )
-COLOUR = "#0072b2"
+COLOUR = "#d55e00"
 ROW = 24.0  # points
 HEADINGS = ("dataset", "technique", "repeat", "fold", "kept_step", "last_step", "budget", "fraction")
 
@@ -78,7 +78,7 @@ def stops_figure(datasets: Sequence[DatasetAnalysis]) -> Drawing:
 def _panel(dataset: DatasetAnalysis, found: Sequence[Stops]) -> Panel:
     label, short = dataset.label, short_names(dataset.grids)
     rows = rows_of([short.get(one.technique, one.technique) for one in found], ROW)
-    signs = [Sign("one training", COLOUR, marker="o", hollow=True), Sign("median", INK, line="-")]
+    signs = [Sign("one training", INK, marker="o", hollow=True), Sign("median", COLOUR, line="-")]
     frame = Frame(
         label, "step whose weights were kept, fraction of the budget", rows.height, rows.width + 10, 62.0, signs
     )
@@ -88,9 +88,9 @@ def _panel(dataset: DatasetAnalysis, found: Sequence[Stops]) -> Panel:
             order = np.argsort(one.fractions, kind="stable")
             shifts = (np.arange(len(order)) % 5 - 2) * 2.6
             style = {"markersize": 3.4, "markerfacecolor": "none", "markeredgewidth": 0.7}
-            plot.page.plot(plot.x(one.fractions[order]), plot.y(y + shifts), "o", color=COLOUR, **style)
+            plot.page.plot(plot.x(one.fractions[order]), plot.y(y + shifts), "o", color=INK, **style)
             middle = float(np.median(one.fractions))
-            plot.line([middle, middle], [y - 9, y + 9], INK, 1.6)
+            plot.line([middle, middle], [y - 9, y + 9], COLOUR, 2.0)
         plot.name_rows(rows)
         plot.text(plot.left + plot.width + 6, plot.top - 9, "at the end", va="center")
         plot.beside_rows([f"{one.at_end} of {len(one.kept)}" for one in found], rows.centres)
