@@ -1,6 +1,7 @@
 """A report that leads with the gap: numbers by routes of their own, order, figures, single splits, size."""
 
 import csv
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from rich.console import Console
 from scipy import stats
 
-from bench.reporting import Analysis, analyse, page, single
+from bench.reporting import Analysis, analyse, gapwords, page, single, tables, terminal_ranking
 from bench.reporting.closing import closing
 from bench.reporting.figures import GAP, draw
 from bench.reporting.gapcurves import gap_curves_figure
@@ -20,6 +22,7 @@ from bench.reporting.page import write_report
 from bench.reporting.sensitivity import lines_of, places_of
 from bench.reporting.standing import DatasetAnalysis, Standing
 from bench.reporting.stopped import stops_of
+from bench.reporting.summaries import from_json
 from bench.store import Store
 from tests.synthetic import World, overfit, write
 from tests.test_figures import assert_texts_do_not_overlap, assert_texts_fit
@@ -211,6 +214,14 @@ def test_a_default_that_is_a_point_of_the_grid_counts_once() -> None:
     assert found.points == ((1.0, "a [x=1]"), (2.0, "a [x=2]"))
 
 
+def test_a_plan_that_describes_no_settings_has_no_grids(tmp_path: Path) -> None:
+    store = write(tmp_path, replace(SMALL, datasets=("generator",), repeats=2))
+    plan = store.read_plan()
+    plan["techniques"] = [{"label": one["label"], "family": ""} for one in plan["techniques"]]
+    store.write_plan(plan)
+    assert [one.grids for one in analyse(store).datasets] == [()]
+
+
 def test_numbers_are_found_in_a_recipe_by_slot_kind_and_field() -> None:
     recipe = {"network": {"kind": "mlp", "dropout": 0.5}, "penalties": [{"kind": "l1"}, {"kind": "l2", "strength": 3}]}
     assert value_at(recipe, "network.dropout") == 0.5
@@ -299,6 +310,23 @@ def test_the_gap_comes_first_where_the_suite_asks_for_it(report: Path, tmp_path:
     assert sections[:2] == ["answers", "all-verdicts"]
     assert "single-splits" in sections
     assert text.index("Ranking on folds") < text.index("The gap on folds")
+
+
+def test_terminal_and_summary_tell_the_gap_first(report: Path, analysis: Analysis) -> None:
+    out = io.StringIO()
+    Console(file=out, width=400).print(terminal_ranking(analysis))
+    text = out.getvalue()
+    summary = from_json((report / "summary.json").read_text(encoding="utf-8"))
+    for dataset, outcome in zip(analysis.datasets, summary.outcomes, strict=True):
+        told = gapwords.answers(dataset)
+        assert outcome.finding == told[0]
+        start, end = text.index(f"{dataset.label}: the gap between"), text.index(tables.title(dataset))
+        lines = text[start:end].splitlines()[1:]
+        assert [line.strip() for line in lines] == [f"- {sentence}" for sentence in told]
+    plain = replace(analysis, plan={**analysis.plan, "focus": "score"})
+    out = io.StringIO()
+    Console(file=out, width=400).print(terminal_ranking(plain))
+    assert "closed the gap" not in out.getvalue()
 
 
 def test_the_csv_of_the_gap_is_the_analysis(report: Path, analysis: Analysis) -> None:

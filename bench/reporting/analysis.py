@@ -110,7 +110,8 @@ def _grids(plan: Mapping[str, Any], cells: list, remembered: Callable[[], Mappin
         held = remembered().get(trainings[technique])
         return None if held is None else held["description"].get("recipe")
 
-    return grids_of([one for one in plan["techniques"] if one["label"] in trainings], recipe_of)
+    described = [one for one in plan["techniques"] if one["label"] in trainings and "setting" in one]
+    return grids_of(described, recipe_of)  # a comparison of two techniques describes neither
 
 
 def _place(one: Standing, sign: int) -> tuple:

@@ -138,7 +138,7 @@ def _plot(made: Canvas, line: Line, dataset: DatasetAnalysis, place: tuple[float
         _series(plot, xs, values, colour, style)
     for at, one in enumerate(line.standings):
         if one.technique == line.grid.default:
-            style = {"markersize": 5, "markerfacecolor": "none", "markeredgewidth": 1.0, "zorder": 3}
+            style = {"markersize": 7, "markerfacecolor": "none", "markeredgewidth": 1.0, "zorder": 3}
             plot.page.plot(plot.x(xs[[at]]), plot.y(line.test[0][[at]]), "o", color=TEST, **style)
 
 
