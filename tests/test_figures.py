@@ -89,6 +89,26 @@ def _texts(figure: Figure) -> tuple[list[str], np.ndarray]:
     return [one.get_text() for one in found], places
 
 
+def assert_texts_do_not_overlap(figures: list[Figure]) -> None:
+    """Fail where two texts of a drawn figure cover each other."""
+    for figure in figures:
+        texts, places = _texts(figure)
+        left, bottom, right, top = places.T + np.array([0.5, 0.5, -0.5, -0.5])[:, None]  # a line's height has some air
+        beside = (left[:, None] < right) & (left < right[:, None])
+        cover = np.triu(beside & (bottom[:, None] < top) & (bottom < top[:, None]), 1)
+        assert len(texts) > 5
+        assert [(texts[one], texts[other]) for one, other in np.argwhere(cover)] == []
+
+
+def assert_texts_fit(figures: list[Figure]) -> None:
+    """Fail where a text of a drawn figure leaves it."""
+    for figure in figures:
+        texts, places = _texts(figure)
+        size = np.array([figure.bbox.width, figure.bbox.height])
+        outside = (places[:, :2] < 0).any(axis=1) | (places[:, 2:] > size).any(axis=1)
+        assert [texts[at] for at in np.flatnonzero(outside)] == []
+
+
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[Drawing], list[Figure]]]:
     """Give the figures of 40 techniques on four datasets, as drawings and as matplotlib drew them."""
@@ -111,23 +131,13 @@ def test_no_two_texts_overlap_with_forty_techniques(crowd: tuple[list[Drawing], 
     drawings, figures = crowd
     assert {one.name for one in drawings} == FIGURES
     assert len(figures) == sum(len(one.panels) for one in drawings)
-    for figure in figures:
-        texts, places = _texts(figure)
-        left, bottom, right, top = places.T + np.array([0.5, 0.5, -0.5, -0.5])[:, None]  # a line's height has some air
-        beside = (left[:, None] < right) & (left < right[:, None])
-        cover = np.triu(beside & (bottom[:, None] < top) & (bottom < top[:, None]), 1)
-        assert len(texts) > 5
-        assert [(texts[one], texts[other]) for one, other in np.argwhere(cover)] == []
+    assert_texts_do_not_overlap(figures)
 
 
 def test_texts_stay_inside_their_panel_and_are_large_enough_for_a_phone(
     crowd: tuple[list[Drawing], list[Figure]],
 ) -> None:
-    for figure in crowd[1]:
-        texts, places = _texts(figure)
-        size = np.array([figure.bbox.width, figure.bbox.height])
-        outside = (places[:, :2] < 0).any(axis=1) | (places[:, 2:] > size).any(axis=1)
-        assert [texts[at] for at in np.flatnonzero(outside)] == []
+    assert_texts_fit(crowd[1])
     for drawing in crowd[0]:
         for panel in drawing.panels:
             (width,) = re.findall(r'viewBox="0 0 ([0-9.]+)', panel.svg)

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from bench.reporting.index import write_indexes
 from bench.reporting.page import write_report
 from tests.browser import DESKTOP, PAPER, PHONE, Scheme, chromium, opened
-from tests.synthetic import wide, write
+from tests.synthetic import overfit, wide, write
 
 TECHNIQUES = (
     "baseline", "under-sampling", "over-sampling", "smote", "class-weights-balanced-mean", "focal [loss.gamma=2.0]",
@@ -26,7 +26,8 @@ BOXES = """[...document.querySelectorAll("section, th, td, .scroll")].map((one) 
   const { x, y, width, height } = one.getBoundingClientRect();
   return [x, y, width, height];
 })"""
-PAGES = ("planted/index.html", "index.html")
+PAGES = ("planted/index.html", "index.html", "gap/index.html")
+GAP = ("baseline", "dropout", "l2 [strength.l2=1e-05]", "l2 [strength.l2=0.01]", "early-stopping", "last-value")
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,8 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = replace(world, effects=effects, datasets=("fixed-test", "errors"))
     store = write(folder / "results" / "planted", small)
     written = write_report(store.path, folder / "report" / "planted")
+    gap = replace(overfit(repeats=5, datasets=2), effects={name: overfit().effects[name] for name in GAP})
+    write_report(write(folder / "results" / "gap", gap).path, folder / "report" / "gap")
     return write_indexes(folder / "report", [written.page.parent]).parent
 
 

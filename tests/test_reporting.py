@@ -402,7 +402,7 @@ def test_the_readme_shows_every_dataset_and_every_figure(report: Path) -> None:
     widths = [
         {line.count(" | ") for line in block.splitlines()} for block in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
     ]
-    assert len(widths) == 2 + len(SMALL.datasets)
+    assert len(widths) == 3 + len(SMALL.datasets)
     assert all(len(width) == 1 for width in widths)
 
 

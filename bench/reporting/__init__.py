@@ -4,7 +4,7 @@
 """
 
 from bench.reporting.analysis import analyse
+from bench.reporting.console import terminal_ranking
 from bench.reporting.standing import Analysis
-from bench.reporting.tables import terminal_ranking
 
 __all__ = ["Analysis", "analyse", "terminal_ranking"]

@@ -1,12 +1,14 @@
 """From stored trials to standings: what each technique scored, how it differs from the baseline, and how sure."""
 
+import functools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.metrics import METRICS
+from bench.reporting.grids import Grid, grids_of
 from bench.reporting.judging import judge, margin
 from bench.reporting.measuring import class_support, measure, probed_costs
 from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
@@ -28,7 +30,7 @@ def analyse(store: "Store", plan: Mapping[str, Any] | None = None, classes: bool
     """
     plan = store.read_plan() if plan is None else plan
     table = trial_table(plan, store)
-    probes = store.probes()
+    probes, remembered = store.probes(), functools.cache(store.remembered)
     nothing, tables = table.where(np.zeros(len(table), dtype=bool)), table.split("dataset")
     cells: dict[str, list[Mapping[str, Any]]] = {}
     for cell in plan["cells"]:
@@ -42,6 +44,7 @@ def analyse(store: "Store", plan: Mapping[str, Any] | None = None, classes: bool
             store,
             probes,
             classes,
+            remembered,
         )
         for facts in plan["datasets"]
         if facts["label"] in cells
@@ -57,6 +60,7 @@ def _dataset(
     store: "Store",
     probes: "pd.DataFrame",
     classes: bool,
+    remembered: Callable[[], Mapping[str, Any]],
 ) -> DatasetAnalysis:
     """Return the analysis of one dataset."""
     metric = facts["metric"]
@@ -91,7 +95,23 @@ def _dataset(
     order = sorted((one for one in standings if not one.replica), key=lambda one: _place(one, sign))
     noise = next((one for one in standings if one.replica), None)
     base = measured.get(plan["baseline"], {}).get("score", np.nan)
-    return DatasetAnalysis(facts, tuple(order), class_support(done, facts), margin(facts, base), table, noise)
+    grids = _grids(plan, applicable, remembered)
+    return DatasetAnalysis(facts, tuple(order), class_support(done, facts), margin(facts, base), table, noise, grids)
+
+
+def _grids(plan: Mapping[str, Any], cells: list, remembered: Callable[[], Mapping[str, Any]]) -> tuple[Grid, ...]:
+    """Return the remedies that one dataset has at several strengths.
+
+    cells: those that apply there; remembered: gives what stored trainings stand for (``Store.remembered``).
+    """
+    trainings = {cell["technique"]: cell["training"] for cell in cells}
+
+    def recipe_of(technique: str) -> Mapping[str, Any] | None:
+        held = remembered().get(trainings[technique])
+        return None if held is None else held["description"].get("recipe")
+
+    described = [one for one in plan["techniques"] if one["label"] in trainings and "setting" in one]
+    return grids_of(described, recipe_of)  # a comparison of two techniques describes neither
 
 
 def _place(one: Standing, sign: int) -> tuple:

@@ -81,20 +81,31 @@ def _chosen(dataset: DatasetAnalysis) -> list[Curves]:
 
 def curves_of(trials: Trials, technique: str) -> Curves | None:
     """Return the mean and the spread over repeats of one cell's curves; None where no trial has a finite one."""
+    found = averaged(trials, "curve_step", {part: f"curve_{part}" for part in PARTS})
+    return None if found is None else Curves(technique, *found)
+
+
+def averaged(
+    trials: Trials, step: str, columns: Mapping[str, str]
+) -> tuple[np.ndarray, Mapping[str, np.ndarray]] | None:
+    """Return steps [V] and, per part, mean and two quantiles over repeats [3, V]; None where no trial has finite ones.
+
+    step, columns: the names of the lists that hold them; a training that stopped keeps its last value.
+    """
     done = trials.where(trials["status"] == "ok")
-    lists = [done["curve_step"], done["curve_train"], done["curve_validation"]]
+    lists = [done[step], *(done[name] for name in columns.values())]
     held = [at for at in range(len(done)) if all(isinstance(one[at], np.ndarray) and len(one[at]) for one in lists)]
     if not held:
         return None
-    steps = np.unique(np.concatenate([done["curve_step"][at] for at in held]))
+    steps = np.unique(np.concatenate([done[step][at] for at in held]))
     parts = {}
-    for part in PARTS:
-        each = np.array([_held(steps, done["curve_step"][at], done[f"curve_{part}"][at]) for at in held])
+    for part, name in columns.items():
+        each = np.array([_held(steps, done[step][at], done[name][at]) for at in held])
         if not np.isfinite(each).all():
             return None
         repeats = np.array([means(column, done["repeat"][held]) for column in each.T]).T
         parts[part] = np.vstack([repeats.mean(axis=0), np.quantile(repeats, QUANTILES, axis=0)])
-    return Curves(technique, steps, parts)
+    return steps, parts
 
 
 def _held(steps: np.ndarray, own: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -3,12 +3,17 @@
 from bench.reporting.curves import curves_figure
 from bench.reporting.drawing import Drawing
 from bench.reporting.forest import forest
+from bench.reporting.gapcurves import gap_curves_figure
 from bench.reporting.heat import heat_map
 from bench.reporting.matrix import matrix_figure
 from bench.reporting.noise import noise_figure
 from bench.reporting.places import places_figure
 from bench.reporting.scatter import cost_figure, gap_figure
+from bench.reporting.sensitivity import sensitivity_figure
 from bench.reporting.standing import Analysis
+from bench.reporting.stopped import stops_figure
+
+GAP = ("gap-score", "sensitivity", "gap-curves", "stops")  # lead the report of a suite that asks for the gap first
 
 
 def draw(analysis: Analysis) -> list[Drawing]:
@@ -18,6 +23,7 @@ def draw(analysis: Analysis) -> list[Drawing]:
     scored = [one for one in analysis.datasets if one.scored]
     ranked = [one for one in analysis.datasets if any(each.places is not None for each in one.standings)]
     noisy = [one for one in compared if one.noise is not None and one.noise.difference is not None]
+    lead = analysis.leads_with_gap
     drawings = []
     if compared:
         drawings += [matrix_figure(compared), forest(compared)]
@@ -28,6 +34,12 @@ def draw(analysis: Analysis) -> list[Drawing]:
     if classified:
         drawings.append(heat_map(classified))
     if scored:
-        drawings += [gap_figure(scored), cost_figure(scored)]
-    curves = curves_figure(scored)
-    return [*drawings, *([curves] if curves.panels else [])]
+        drawings += [gap_figure(scored, lead), cost_figure(scored)]
+    drawings += [] if lead else [curves_figure(scored)]
+    drawings += [gap_curves_figure(scored, lead), sensitivity_figure(scored)]
+    drawings += [stops_figure(scored)] if lead else []
+    found = [one for one in drawings if one.panels]
+    if not lead:
+        return found
+    first = sorted((one for one in found if one.name in GAP), key=lambda one: GAP.index(one.name))
+    return [*first, *(one for one in found if one.name not in GAP)]

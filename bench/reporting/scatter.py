@@ -1,6 +1,6 @@
 """Scatter plots: score against the train/test gap, and score against cost with the Pareto front."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
@@ -11,27 +11,58 @@ from matplotlib.collections import LineCollection
 from bench.metrics import METRICS
 from bench.reporting.canvas import Canvas, Frame, plotted
 from bench.reporting.drawing import INK, Drawing, look, rounded, words_of
+from bench.reporting.grids import short_names
 from bench.reporting.layout import NAMES, Sign, height_of, signs_of, text_width, wrap
 from bench.reporting.plot import Plot, around, marks
 from bench.reporting.standing import DatasetAnalysis, Standing
 
 FRONT = Sign("Pareto front", INK, line="--")
+GUIDES = (Sign("baseline's test score and gap", INK, line="-"), Sign("baseline's training score", INK, line=":"))
+GUIDED = (
+    " Lines run through the baseline: beyond the level one, where the arrow points, the test score is better, left of "
+    "the upright one the gap is smaller, left of the slanted one the training score is worse. A technique straight "
+    "left of the baseline has closed the gap by training worse, one along the slanted line by testing better. A number "
+    "after a name is the strength of that remedy."
+)
 
 
-def gap_figure(datasets: Sequence[DatasetAnalysis]) -> Drawing:
-    """Score against the gap between training and test."""
+def gap_figure(datasets: Sequence[DatasetAnalysis], guided: bool = False) -> Drawing:
+    """Score against the gap between training and test; ``guided``: with lines through the baseline."""
     title = "Score against the gap between training and test rows"
     description = "The further right, the better a technique looks on the rows it was trained on than on test rows."
+    description += GUIDED * guided
     shown = []
     for dataset in datasets:
         below = "gap (training over test)" if dataset.higher else "gap (test over training)"
-        with _scatter(dataset, below, lambda one: one.gap) as (made, plot):
+        guides, short = (GUIDES, short_names(dataset.grids)) if guided else ((), None)
+        with _scatter(dataset, below, lambda one: one.gap, guides, short=short) as (made, plot):
             plot.ticks_x()
+            if guided:
+                _guides(plot, dataset)
             shown.append(made.finished(dataset.label, title, description))
     rows = _scatter_rows(datasets, lambda one: one.gap)
     return Drawing(
         "gap-score", title, description, tuple(shown), ("dataset", "technique", "gap", "score", "verdict"), rows
     )
+
+
+def _guides(plot: Plot, dataset: DatasetAnalysis) -> None:
+    """Draw what is as good as the baseline on test rows, as large a gap, and as good on training rows."""
+    base = dataset.baseline
+    if base is None or not (np.isfinite(base.gap) and np.isfinite(base.score)):
+        return
+    plot.line(plot.across, [rounded(base.score)] * 2, width=0.7)
+    plot.line([rounded(base.gap)] * 2, plot.up, width=0.7)
+    slope = -1 if dataset.higher else 1
+    ends = sorted(base.gap + slope * (level - base.score) for level in plot.up)
+    gaps = np.clip(ends, *plot.across)
+    plot.line(gaps, base.score + slope * (gaps - base.gap), width=0.9, style=":")
+    top, bottom = plot.top + 7, plot.top + plot.height - 7
+    better, closed = ("\u2191 better on test rows", top), ("\u2190 gap closed", bottom)
+    if not dataset.higher:
+        better, closed = ("\u2193 better on test rows", bottom), (closed[0], top)
+    for text, y in (better, closed):
+        plot.text(plot.left + 4, y, text, va="center", style="italic")
 
 
 def cost_figure(datasets: Sequence[DatasetAnalysis]) -> Drawing:
@@ -86,13 +117,14 @@ def _scatter(
     value: Callable[[Standing], float],
     more: Sequence[Sign] = (),
     log: str = "",
+    short: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[Canvas, Plot]]:
-    """Draw a point per technique, and its name in the right margin, joined to it by a thin line.
+    """Draw a point per technique, and its name (or a short one) in the right margin, joined to it by a thin line.
 
     Names beside the points would cover one another where techniques do alike.
     """
     points = sorted((one for one in dataset.scored if np.isfinite(value(one))), key=lambda one: one.score)
-    names = [wrap(one.technique, NAMES, bold=one.is_baseline) for one in points]
+    names = [wrap((short or {}).get(one.technique, one.technique), NAMES, bold=one.is_baseline) for one in points]
     wide = max((text_width(name, bold=True) for name in names), default=0.0)
     heights = np.array([height_of(name) + 1 for name in names])
     height = max(190.0, float(heights.sum()) + 4)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.metrics import METRICS
+from bench.reporting.grids import Grid
 from bench.reporting.trials import Trials
 from bench.statistics import FEWEST_REPEATS, Interval, Verdict
 
@@ -27,7 +28,8 @@ class Standing:
     score, train, validation, gap: the ranking metric on test rows, on rows trained on and on rows decided on, and how
     much better it is on those trained on; each is the mean over repeats of the mean over folds. difference: to the
     baseline, with its interval; spread: the standard deviation over repeats of that difference. gap_interval: of the
-    gap itself; gap_difference: gap minus the baseline's, paired.
+    gap itself; gap_difference, train_difference: gap and training score minus the baseline's, paired; gap_verdict,
+    train_verdict: what these say, where a smaller gap and a better training score are *better*.
     class_precision, class_recall, class_f1 [C]: from confusion matrices pooled over the folds of a repeat, then
     averaged over repeats. class_change [C]: F1 minus the baseline's; class_p, class_q [C]: p against no change, and
     adjusted by false discovery rate over the dataset's techniques and classes (exploratory).
@@ -54,6 +56,9 @@ class Standing:
     gap: float = np.nan
     gap_interval: Interval | None = None
     gap_difference: Interval | None = None
+    gap_verdict: Verdict | None = None
+    train_difference: Interval | None = None
+    train_verdict: Verdict | None = None
     difference: Interval | None = None
     spread: float = np.nan
     verdict: Verdict | None = None
@@ -104,7 +109,7 @@ class DatasetAnalysis:
     """One dataset: its facts from the plan, the standings by rank, class supports [C] and its trials.
 
     noise: the baseline against itself (A/A), which is no technique: it has no verdict, no rank and no part in the
-    family. None where the plan is older than that comparison.
+    family. None where the plan is older than that comparison. grids: the remedies at several strengths.
     """
 
     facts: Mapping[str, Any]
@@ -113,6 +118,7 @@ class DatasetAnalysis:
     margin: float
     trials: Trials
     noise: Standing | None = None
+    grids: tuple[Grid, ...] = ()
 
     @property
     def scored(self) -> tuple[Standing, ...]:
@@ -191,3 +197,8 @@ class Analysis:
 
     plan: Mapping[str, Any]
     datasets: tuple[DatasetAnalysis, ...]
+
+    @property
+    def leads_with_gap(self) -> bool:
+        """Return whether the suite asks for the gap between training and test rows first; older plans do not say."""
+        return self.plan.get("focus", "score") == "gap"

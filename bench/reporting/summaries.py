@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.metrics import METRICS
-from bench.reporting import tables, words
+from bench.reporting import gapwords, tables, words
 from bench.reporting.drawing import file_stem
 from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
 
@@ -61,11 +61,12 @@ def slug(dataset: DatasetAnalysis) -> str:
 
 def summarise(analysis: Analysis) -> Summary:
     """Return an analysis in short."""
-    outcomes = tuple(_outcome(dataset) for dataset in analysis.datasets)
+    outcomes = tuple(_outcome(dataset, analysis.leads_with_gap) for dataset in analysis.datasets)
     return Summary(analysis.plan["suite"], analysis.plan["question"], outcomes)
 
 
-def _outcome(dataset: DatasetAnalysis) -> Outcome:
+def _outcome(dataset: DatasetAnalysis, gap: bool) -> Outcome:
+    """Return one dataset in short; ``gap``: whether its finding is on the gap."""
     metric = METRICS[dataset.metric]
     counted = Counter(_word(one, dataset) for one in dataset.standings if not one.is_baseline)
     better = [one for one in dataset.compared if one.word == "better"]
@@ -73,7 +74,7 @@ def _outcome(dataset: DatasetAnalysis) -> Outcome:
         label=dataset.label,
         name=slug(dataset),
         metric=f"{metric.title}, {metric.better} is better",
-        finding=words.summary(dataset)[0],
+        finding=(gapwords.answers(dataset) if gap else words.summary(dataset))[0],
         counts={word: counted[word] for word in (*tables.VERDICTS, "no data") if word in counted},
         best=tuple(
             Gain(one.technique, tables.with_interval(one.difference), tables.cost(one)) for one in better[:MOST]

@@ -1,13 +1,7 @@
-"""Numbers as text: the ranked table in the terminal and as Markdown. Nothing is computed here."""
+"""Numbers as text: ranked and other tables, and any table as Markdown. Nothing is computed here."""
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
-
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from bench.metrics import METRICS
 from bench.reporting.across import COUNTED, across
@@ -22,9 +16,7 @@ HEADINGS = (
 WORDY = frozenset(
     {"technique", "difference [95 %]", "verdict", "gap [95 %]"}
 )  # columns of words; the others are numbers
-TERMINAL_HEADINGS = ("rank", "technique", "score", "difference [95 %]", "verdict", "cost")
 NONE = "-"
-_COMPACT: dict[str, Any] = {"box": box.SIMPLE_HEAD, "show_edge": False, "pad_edge": False, "padding": 0}
 STYLES = {"better": "bold green", "worse": "red", "equivalent": "cyan", "identical": "cyan", "baseline": "bold"}
 UNDECIDED = "undecided (x): these repeats would have found differences from x on, with 80 % power"
 VERDICTS = ("better", "equivalent", "identical", "undecided", "worse", "incomplete", "not compared", "not applicable")
@@ -108,26 +100,6 @@ def title(dataset: DatasetAnalysis) -> str:
     """Return what a dataset's table is about."""
     metric = METRICS[dataset.metric]
     return f"{dataset.label}: {metric.title} on test rows ({metric.better} is better)"
-
-
-def terminal_ranking(analysis: Analysis) -> RenderableType:
-    """Return the ranked tables of all datasets for a terminal, then what is incomplete or does not apply.
-
-    The smallest difference that would have been found stands beside an undecided verdict.
-    """
-    shown: list[RenderableType] = []
-    for dataset in analysis.datasets:
-        table = Table(title=Text(title(dataset)), title_justify="left", **_COMPACT)
-        for heading in TERMINAL_HEADINGS:
-            wraps, side = heading == "technique", "left" if heading in WORDY else "right"
-            table.add_column(heading, justify=side, no_wrap=not wraps, overflow="fold")
-        for one in dataset.planned:
-            line = cells(one, 3) | {"verdict": told(one)}
-            table.add_row(*(Text(line[heading]) for heading in TERMINAL_HEADINGS), style=STYLES.get(one.word, ""))
-        shown += [Text(title(dataset), style="italic") if dataset.absent else table, *map(Text, lacking(dataset)), ""]
-    if any(one.word == "undecided" for dataset in analysis.datasets for one in dataset.planned):
-        shown.append(Text(UNDECIDED, style="italic"))
-    return Group(*shown)
 
 
 def lacking(dataset: DatasetAnalysis) -> list[str]:

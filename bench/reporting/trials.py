@@ -12,10 +12,24 @@ if TYPE_CHECKING:
     from bench.store import Store
 
 NUMBERS = (
-    "steps", "examples", "flops", "cpu_seconds", "resample_seconds", "stack", "rows_own", "rows_test",
+    "steps", "stop_step", "examples", "flops", "cpu_seconds", "resample_seconds", "stack", "rows_own", "rows_test",
 )  # fmt: skip
 CURVES = ("curve_step", "curve_train", "curve_validation")  # arrays, one value per validation
-RUN_COLUMNS = ("status", "reason", "no_op", "truth", "machine", "versions", "commit", "dirty", "run", *CURVES, *NUMBERS)
+TEST_CURVES = ("curve_test_step", "curve_test", "curve_test_score", "curve_metric")  # older results have none
+RUN_COLUMNS = (
+    "status",
+    "reason",
+    "no_op",
+    "truth",
+    "machine",
+    "versions",
+    "commit",
+    "dirty",
+    "run",
+    *CURVES,
+    *TEST_CURVES,
+    *NUMBERS,
+)
 TRAIN = "train_"  # before the name of a metric: its score on the rows trained on
 VALIDATION = "validation_"  # likewise, on the rows that stopping and decisions look at
 _OTHER_PARTS = {"train": TRAIN, "validation": VALIDATION}
@@ -88,7 +102,7 @@ def trial_table(plan: Mapping[str, Any], store: "Store") -> Trials:
     scores = store.scores()
     test = scores[scores["part"] == "test"].drop(columns=["part", "rows"])
     test = test.assign(scored=True).rename(columns={"reason": "refused"})
-    table = planned.merge(store.runs()[["key", *RUN_COLUMNS]], on="key", how="left")
+    table = planned.merge(store.runs().reindex(columns=["key", *RUN_COLUMNS]), on="key", how="left")
     table = table.merge(test, on=["key", "rule"], how="left")
     for part, prefix in _OTHER_PARTS.items():
         other = scores.loc[scores["part"] == part, ["key", "rule", *METRICS]]

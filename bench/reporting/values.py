@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.bootstrap import DRAWS
 from bench.metrics import METRICS, per_class
 from bench.reporting.redrawn import Redrawn
 from bench.reporting.trials import TRAIN, Trials
@@ -53,6 +54,14 @@ def gaps(
     sign = 1 if METRICS[metric].better == "higher" else -1
     cells = _on_cells(done, places, [sign * (trials[TRAIN + metric] - trials[metric]) for trials in done.values()])
     return Values(cells, None if redrawn is None or redrawn.score is None else -sign * redrawn.score)
+
+
+def trained(
+    facts: Mapping[str, Any], done: Mapping[str, Trials], places: Sequence[tuple[int, int]], redrawn: Redrawn | None
+) -> Values:
+    """Return the ranking metric on the rows trained on, which are held fixed: no draw of test rows changes it."""
+    cells = _on_cells(done, places, [trials[TRAIN + facts["metric"]] for trials in done.values()])
+    return Values(cells, None if redrawn is None else np.zeros((len(done), DRAWS)))
 
 
 def class_f1(

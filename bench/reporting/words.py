@@ -42,19 +42,26 @@ def _finding(dataset: DatasetAnalysis, groups: Groups) -> str:
     metric = METRICS[dataset.metric].title
     if "better" in groups:
         return f"Better than the baseline in {metric}: {_better(dataset, groups['better'])}."
+    return silence(dataset) or f"Nothing was shown to be better than the baseline in {metric}."
+
+
+def silence(dataset: DatasetAnalysis) -> str:
+    """Return why there is no verdict on any technique; empty where there is one."""
+    metric = METRICS[dataset.metric].title
+    words = {one.word for one in dataset.standings}
     if not enough_repeats(dataset.facts):
         held = dataset.facts["repeat_count"]
         found = "1 was planned" if held == 1 else f"{held} were planned"
         return f"No verdict: on a fixed test set at least {FEWEST_REPEATS} repeats are needed, and {found}."
-    if dataset.family or "identical" in groups:
-        return f"Nothing was shown to be better than the baseline in {metric}."
+    if dataset.family or "identical" in words:
+        return ""
     if dataset.baseline is None:
         return "No verdict: the baseline is not part of what was planned."
     if not dataset.baseline.complete:
         return "No verdict yet: the baseline is not complete on this dataset."
-    if "not compared" in groups:
+    if "not compared" in words:
         return f"No verdict: these repeats and rows give differences in {metric} no interval."
-    if "incomplete" in groups:
+    if "incomplete" in words:
         return "No verdict yet: no technique is complete on this dataset."
     return "No verdict: no technique beside the baseline applies to this dataset."
 

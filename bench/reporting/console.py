@@ -1,0 +1,39 @@
+"""What the terminal shows of an analysis: each dataset's ranked table, after the gap where a suite asks for it."""
+
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bench.reporting import gapwords
+from bench.reporting.standing import Analysis
+from bench.reporting.tables import STYLES, UNDECIDED, WORDY, cells, lacking, title, told
+
+TERMINAL_HEADINGS = ("rank", "technique", "score", "difference [95 %]", "verdict", "cost")
+_COMPACT: dict[str, Any] = {"box": box.SIMPLE_HEAD, "show_edge": False, "pad_edge": False, "padding": 0}
+
+
+def terminal_ranking(analysis: Analysis) -> RenderableType:
+    """Return the ranked tables of all datasets for a terminal, then what is incomplete or does not apply.
+
+    The smallest difference that would have been found stands beside an undecided verdict. A suite that asks for the gap
+    has what was found of it above each table.
+    """
+    shown: list[RenderableType] = []
+    for dataset in analysis.datasets:
+        table = Table(title=Text(title(dataset)), title_justify="left", **_COMPACT)
+        for heading in TERMINAL_HEADINGS:
+            wraps, side = heading == "technique", "left" if heading in WORDY else "right"
+            table.add_column(heading, justify=side, no_wrap=not wraps, overflow="fold")
+        for one in dataset.planned:
+            line = cells(one, 3) | {"verdict": told(one)}
+            table.add_row(*(Text(line[heading]) for heading in TERMINAL_HEADINGS), style=STYLES.get(one.word, ""))
+        if analysis.leads_with_gap and not dataset.absent:
+            shown += [Text(f"{dataset.label}: the gap between training and test rows", style="bold")]
+            shown += [Text(f"- {sentence}") for sentence in gapwords.answers(dataset)]
+        shown += [Text(title(dataset), style="italic") if dataset.absent else table, *map(Text, lacking(dataset)), ""]
+    if any(one.word == "undecided" for dataset in analysis.datasets for one in dataset.planned):
+        shown.append(Text(UNDECIDED, style="italic"))
+    return Group(*shown)

@@ -1,0 +1,88 @@
+"""Which techniques of a suite differ in one numeric setting alone: the strengths of one remedy.
+
+A plain technique beside a grid of it has the catalogue's default, which its stored recipe tells.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Recipe = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One remedy at several strengths.
+
+    name: its catalogue names, with the settings that all points share; path: the setting that differs.
+    points: (strength, technique), ascending; default: the technique among them that leaves the setting as it is, or ''.
+    """
+
+    name: str
+    path: str
+    points: tuple[tuple[float, str], ...]
+    default: str = ""
+
+
+def grids_of(techniques: Sequence[Mapping[str, Any]], recipe_of: Callable[[str], Recipe | None]) -> tuple[Grid, ...]:
+    """Return the grids among techniques, as a plan describes them, in their order; each has two strengths or more.
+
+    recipe_of: a technique's stored recipe, or None; asked only of those that may be the default of a grid.
+    """
+    held: dict[tuple[str, str, str], list[tuple[float, str]]] = {}
+    for one in techniques:
+        for path, value in one["setting"].items():
+            if _is_number(value):
+                key = _key(one["parts"], {name: other for name, other in one["setting"].items() if name != path})
+                held.setdefault((*key, path), []).append((float(value), one["label"]))
+    plain = {_key(one["parts"], one["setting"]): one["label"] for one in techniques}
+    found = []
+    for (name, rest, path), points in held.items():
+        label = plain.get((name, rest), "")
+        value = value_at(recipe_of(label), path) if label else math.nan
+        strengths = {strength for strength, _ in points}
+        default = label if math.isfinite(value) and value not in strengths else ""
+        every = tuple(sorted([*points, (value, label)] if default else points))
+        if len(strengths | ({value} if default else set())) > 1:
+            shared = f" [{', '.join(f'{k}={v}' for k, v in json.loads(rest).items())}]" if rest != "{}" else ""
+            found.append(Grid(f"{name}{shared}", path, every, default))
+    return tuple(found)
+
+
+def _key(parts: Sequence[str], setting: Mapping[str, Any]) -> tuple[str, str]:
+    return " + ".join(parts), json.dumps(setting, sort_keys=True)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def value_at(recipe: Recipe | None, path: str) -> float:
+    """Return the number that a recipe holds at a dotted path ('penalties.l2.strength'); NaN where it holds none.
+
+    In a slot of several stages the next name is the kind of one of them.
+    """
+    held: Any = recipe
+    for name in path.split("."):
+        if isinstance(held, Mapping):
+            held = held.get(name)
+        elif isinstance(held, list):
+            held = next((one for one in held if isinstance(one, Mapping) and one.get("kind") == name), None)
+        else:
+            return math.nan
+    return float(held) if _is_number(held) else math.nan
+
+
+def short_names(grids: Sequence[Grid]) -> dict[str, str]:
+    """Return short names for the techniques of grids, as 'dropout 0.2'; of one that is in two grids there is none."""
+    found: dict[str, list[str]] = {}
+    for grid in grids:
+        for strength, technique in grid.points:
+            if technique != grid.default:
+                found.setdefault(technique, []).append(f"{grid.name} {strength:g}")
+    single = {technique: names[0] for technique, names in found.items() if len(names) == 1}
+    counts = Counter(single.values())
+    return {technique: name for technique, name in single.items() if counts[name] == 1}

@@ -1,0 +1,72 @@
+"""The report as Markdown, which a code host shows."""
+
+from collections.abc import Sequence
+
+from bench.reporting import gaptables, gapwords, single, tables, words
+from bench.reporting.drawing import Drawing
+from bench.reporting.figures import GAP
+from bench.reporting.sections import GAPS, MATRIX, files_of
+from bench.reporting.standing import Analysis, DatasetAnalysis
+from bench.reporting.summaries import slug
+from bench.reporting.tables import HEADINGS, cells, markdown
+from bench.reporting.texts import EXPLANATION, GAINS, MEAN
+
+
+def readme(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
+    """Return the report as Markdown; a suite that asks for the gap gets it first."""
+    lead = analysis.leads_with_gap
+    first = [one for one in drawings if lead and one.name in GAP]
+    explained = (*gapwords.EXPLANATION, *EXPLANATION) if lead else EXPLANATION
+    parts = [f"# {analysis.plan['suite']}\n", f"{analysis.plan['question']}\n", f"{' '.join(explained)}\n"]
+    parts += [*_gaps(analysis), *map(_figure, first)] if lead else []
+    matrix = tables.verdict_matrix(analysis)
+    parts += ["## Verdicts\n", markdown(matrix[0], matrix[1:], frozenset(matrix[0][:-3]))]
+    gains = tables.across_datasets(analysis)
+    parts += [f"## {GAINS}\n", markdown(gains[0], gains[1:]), f"{MEAN} Numbers: [datasets.csv](datasets.csv).\n"]
+    parts += [_dataset(dataset, lead) for dataset in analysis.datasets]
+    parts += [*_splits(analysis), *(_figure(one) for one in drawings if one not in first)]
+    return "\n".join(parts)
+
+
+def _gaps(analysis: Analysis) -> list[str]:
+    """Return what was found of the gap, in short and as a table."""
+    parts = ["## Answers\n"]
+    for dataset in analysis.datasets:
+        lines = "\n".join(f"- {sentence}" for sentence in gapwords.answers(dataset))
+        parts.append(f"**{dataset.label}**\n\n{lines}\n")
+    rows = gaptables.closing_matrix(analysis)
+    return [*parts, f"## {GAPS}\n", markdown(rows[0], rows[1:], frozenset(rows[0])), f"{MATRIX}\n"]
+
+
+def _dataset(dataset: DatasetAnalysis, lead: bool) -> str:
+    """Return one dataset in words and numbers."""
+    told = gapwords.summary(dataset) if lead else words.summary(dataset)
+    parts = [f"## {tables.title(dataset)}\n", f"{' '.join(told)}\n"]
+    if lead and dataset.scored:
+        parts.append(markdown(gaptables.HEADINGS, gaptables.gap_rows(dataset), gaptables.WORDY))
+    if dataset.planned:
+        parts.append(markdown(HEADINGS, [list(cells(one).values()) for one in dataset.planned]))
+    parts += ["\n".join(f"- {line}" for line in tables.lacking(dataset)) + "\n"] if tables.lacking(dataset) else []
+    name = slug(dataset)
+    links = ", ".join(f"[{kind}]({name}-{kind}.csv)" for kind in files_of(dataset))
+    parts.append(f"{words.protocol(dataset)} Numbers: {links}.\n")
+    return "\n".join(parts)
+
+
+def _splits(analysis: Analysis) -> list[str]:
+    """Return what single splits would have said; nothing where no baseline has a score."""
+    shown = [dataset for dataset in analysis.datasets if dataset.scored]
+    spread = single.spread_rows(shown)
+    if not spread:
+        return []
+    told = [(dataset.label, single.sentence(dataset)) for dataset in shown]
+    lines = "\n".join(f"- {label}: {text}" for label, text in told if text)
+    files = "[single-splits.csv](single-splits.csv), [baseline-spread.csv](baseline-spread.csv)"
+    table = markdown(single.SPREAD_HEADINGS, spread, single.WORDY)
+    return [f"## {single.TITLE}\n", f"{lines}\n", table, f"{single.NOTE} Numbers: {files}.\n"]
+
+
+def _figure(drawing: Drawing) -> str:
+    images = [f"![{drawing.title}: {panel.label}]({name})" for name, panel in drawing.files.items()]
+    numbers = f"{drawing.description} Numbers: [{drawing.name}.csv]({drawing.name}.csv).\n"
+    return "\n".join([f"## {drawing.title}\n", "\n".join(images) + "\n", numbers])
