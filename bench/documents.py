@@ -113,6 +113,8 @@ def _dataset(one: "DatasetAnalysis") -> dict[str, Any]:
 
 def standing(one: "Standing") -> dict[str, Any]:
     """Return how one technique stands on a dataset; None and NaN where that was not, or not yet, measured."""
+    from bench.reporting.closing import closing
+
     return {
         "rank": one.rank,
         "technique": one.technique,
@@ -131,6 +133,10 @@ def standing(one: "Standing") -> dict[str, Any]:
         "gap": one.gap,
         **{f"gap_{name}": getattr(one.gap_interval, name, None) for name in GAP},
         **{f"gap_difference_{name}": getattr(one.gap_difference, name, None) for name in ("estimate", *GAP)},
+        "gap_verdict": getattr(one.gap_verdict, "word", None),
+        **{f"train_difference_{name}": getattr(one.train_difference, name, None) for name in ("estimate", *GAP)},
+        "train_verdict": getattr(one.train_verdict, "word", None),
+        "closing": closing(one),
         "p_first": one.p_first,
         "place_low": one.place_low,
         "place_high": one.place_high,
