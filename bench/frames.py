@@ -38,6 +38,7 @@ COUNTED = ("done", "planned", "replica")
 NESTED = ("statuses", "reasons", "metrics")  # of a standing: the tables runs and scores hold them row by row
 WORDS = (
     "dataset", "technique", "family", "verdict", "method", "sign", "not_applicable", "training", "rule", "metric",
+    "gap_verdict", "train_verdict", "closing",
 )  # fmt: skip
 
 
