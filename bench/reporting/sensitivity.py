@@ -97,8 +97,9 @@ def _panel(dataset: DatasetAnalysis, found: Sequence[Line]) -> Panel:
         Sign("test", TEST, line="-"), Sign("training", TRAIN, line="--"), Sign("gap", TRAIN, alpha=0.14),
         Sign("baseline, test", INK, line="-"), Sign("baseline, training", INK, line="--"),
         Sign("practically equivalent on test rows", BAND, alpha=0.3),
-        Sign("catalogue's default", TEST, "o", hollow=True),
     ]  # fmt: skip
+    if any(line.grid.default for line in found):
+        signs.append(Sign("catalogue's default", TEST, "o", hollow=True))
     with canvas(tops[-1] + 6 + legend_height(signs, WIDTH)) as made:
         made.text(4, 4, dataset.label, weight="bold", fontsize=TITLE_SIZE, va="top")
         better = "up" if dataset.higher else "down"
