@@ -1,9 +1,11 @@
 """Make a finished run the reference: python tools/make_reference.py results/imbalance.
 
 Records, scores and predicted labels are gathered into one part per dataset, so that they open quickly; logits and
-probes stay behind. What a report says does not change.
+probes stay behind, and so do the predicted values of forecasts whose repeats are independent, which nothing draws
+again. What a report says does not change.
 """
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -28,10 +30,13 @@ def gather(run: Path, reference: Path) -> None:
     shutil.copy(run / "plan.json", reference / "plan.json")
     tables = {tier: _whole(run / tier, tier) for tier in TIERS}
     datasets = tables["records"]["dataset"].unique().to_pylist()
+    facts = {one["label"]: one for one in json.loads((run / "plan.json").read_text(encoding="utf-8"))["datasets"]}
     for number, dataset in enumerate(datasets):
         own = tables["records"].filter(pc.field("dataset") == dataset)
+        forecast = (facts[dataset]["task"], facts[dataset]["repeats"]) == ("regression", "independent")
         for tier, table in tables.items():
-            part = table.filter(pc.is_in(table["key"], own["key"].combine_chunks()))
+            keys = own["key"][:0] if tier == "labels" and forecast else own["key"]
+            part = table.filter(pc.is_in(table["key"], keys.combine_chunks()))
             (reference / tier).mkdir(exist_ok=True)
             write_table(reference / tier / f"{number:06d}-{dataset}.parquet", part)
 
