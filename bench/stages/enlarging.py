@@ -4,6 +4,7 @@ Augmentation during training (slot ``augment``) shows a fresh variant of a row e
 once and stay, as in courses that double a training set before they train on it.
 """
 
+import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -39,7 +40,7 @@ class Enlarge(Stage):
 
     def load(self) -> None:
         """Import torch: no cost of the first trial that a worker prepares."""
-        import torch  # noqa: F401
+        importlib.import_module("torch")
 
     def enlarge(
         self, inputs: "np.ndarray", targets: "np.ndarray", context: "Context"

@@ -16,7 +16,6 @@ time over the baseline's of the same turn is shown, and the least and largest.
 
 import dataclasses
 import sys
-import time
 
 import numpy as np
 
@@ -70,7 +69,6 @@ def timed(one: Setting, technique: Technique) -> float:
     ready: list[Prepared] = []
     for repeat in range(one.trials):
         ready.append(prepare(one.data, data, split, recipe, Streams(1, "speed", repeat, 0)))
-    time.sleep(0)
     fit = training.fit(recipe, ready, one.data.outputs, one.steps)
     return 1e3 * fit.seconds / one.steps
 
