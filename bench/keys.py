@@ -90,21 +90,26 @@ def torch_stream(purpose: str, *parts: int | str) -> "torch.Generator":
 
 @dataclasses.dataclass(frozen=True)
 class Streams:
-    """The random streams of one trial."""
+    """The random streams of one trial, or of one member of its ensemble; the first member's are the trial's own."""
 
     seed: int
     dataset: str
     repeat: int
     fold: int
     replica: int = 0
+    member: int = 0
 
     def numpy(self, purpose: str) -> "np.random.Generator":
         """Return the trial's numpy generator for one purpose."""
-        return numpy_stream(purpose, self.seed, self.dataset, self.repeat, self.fold, self.replica)
+        return numpy_stream(purpose, *self._parts())
 
     def torch(self, purpose: str) -> "torch.Generator":
         """Return the trial's torch generator for one purpose."""
-        return torch_stream(purpose, self.seed, self.dataset, self.repeat, self.fold, self.replica)
+        return torch_stream(purpose, *self._parts())
+
+    def _parts(self) -> tuple[int | str, ...]:
+        own = (self.seed, self.dataset, self.repeat, self.fold, self.replica)
+        return (*own, self.member) if self.member else own
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

@@ -1,7 +1,7 @@
 """A stack's rows, its outputs on them in evaluation mode, and its state: all that training changes."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,17 +36,31 @@ class Rows:
         return self.values.index_select(0, flat).view(*index.shape, *self.values.shape[1:])
 
 
-@denormals_flushed()
-@torch.no_grad()
 def predict(network: Network, inputs: Sequence[np.ndarray], device: torch.device | None = None) -> list[np.ndarray]:
     """Return each trial's outputs float32 [N_t, C] for its own rows, in evaluation mode."""
+    return _in_evaluation(network, network, inputs, device)
+
+
+def features(network: Network, inputs: Sequence[np.ndarray], device: torch.device | None = None) -> list[np.ndarray]:
+    """Return what each trial's head is given for its own rows, float32 [N_t, H], in evaluation mode."""
+    return _in_evaluation(network, network.features, inputs, device)
+
+
+@denormals_flushed()
+@torch.no_grad()
+def _in_evaluation(
+    network: Network,
+    function: Callable[[torch.Tensor], torch.Tensor],
+    inputs: Sequence[np.ndarray],
+    device: torch.device | None,
+) -> list[np.ndarray]:
     device = device or torch.device("cpu")
     rows = Rows.of(inputs, device)
     counts = torch.tensor(rows.counts, device=device)[:, None]
     parts = []
     for start in range(0, max(rows.counts), CHUNK):
         index = torch.arange(start, start + CHUNK, device=device)[None, :].minimum(counts - 1)
-        parts.append(network(network.entry(rows.at(index))).cpu())
+        parts.append(function(network.entry(rows.at(index))).cpu())
     together = torch.cat(parts, 1).numpy()
     return [together[trial, :count] for trial, count in enumerate(rows.counts)]
 

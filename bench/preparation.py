@@ -1,5 +1,6 @@
 """From a dataset's arrays and a split to what one trial trains on: everything fitted here sees training rows only."""
 
+import dataclasses
 import time
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from bench.recipe import Recipe
 from bench.splits import Split
 from bench.stages.context import Context
 from bench.stages.preprocessing import Fitted
+from bench.stages.resampling import Resample
 from bench.subsets import subset
 
 
@@ -24,7 +26,7 @@ class Prepared:
     own_*              the same after scaling alone: the rows that training scores are measured on
     validation_*       the only rows that stopping and decisions may look at
     validation_prior   class shares of the validation rows; target_prior those that the test rows stand for
-    seen               class shares that reach the loss; logits_prior those that the raw logits answer for
+    own_prior          class shares of the training rows as they are; row_prior those after resampling
     scaling            the fitted maps, for the scorer to apply to test rows
     no_op              rows were resampled or enlarged, and that changed nothing
     resample_seconds   thread CPU seconds of both; prepare_seconds: of the rest
@@ -42,8 +44,8 @@ class Prepared:
     validation_weights: np.ndarray
     validation_prior: np.ndarray | None
     target_prior: np.ndarray | None
-    seen: np.ndarray | None
-    logits_prior: np.ndarray | None
+    own_prior: np.ndarray | None
+    row_prior: np.ndarray | None
     scaling: Fitted
     no_op: bool
     prepare_seconds: float
@@ -69,7 +71,7 @@ def prepare(dataset: Dataset, data: Data, split: Split, recipe: Recipe, streams:
             stage.load()
     started = time.thread_time()
     regression = dataset.task == "regression"
-    rows = subset(dataset, data, split.train, recipe.share(), streams)
+    rows = subset(dataset, data, split.train, recipe.share(), dataclasses.replace(streams, member=0))
     train, train_targets = data.inputs[rows], data.targets[rows]
     scaling = recipe.preprocess.fit(train, train_targets, data.columns, regression)
     own_inputs, own_targets = scaling.inputs(train), scaling.targets(train_targets)
@@ -86,11 +88,10 @@ def prepare(dataset: Dataset, data: Data, split: Split, recipe: Recipe, streams:
     resample_seconds = time.thread_time() - resampling_started
 
     weights = np.ones(len(validation_targets))
-    seen = logits_prior = validation_prior = target = None
+    own_prior = row_prior = validation_prior = target = None
     if not regression:
         classes = len(dataset.classes())
-        seen = recipe.batches.prior(shares(targets, classes))
-        logits_prior = recipe.loss.prior(seen)
+        own_prior, row_prior = shares(own_targets, classes), shares(targets, classes)
         validation_prior = shares(validation_targets, classes)
         target = target_prior(dataset, np.bincount(own_targets, minlength=classes))
         weights = row_weights(validation_targets, target)
@@ -106,14 +107,22 @@ def prepare(dataset: Dataset, data: Data, split: Split, recipe: Recipe, streams:
         validation_weights=weights,
         validation_prior=validation_prior,
         target_prior=target,
-        seen=seen,
-        logits_prior=logits_prior,
+        own_prior=own_prior,
+        row_prior=row_prior,
         scaling=scaling,
         no_op=bool(no_op),
         prepare_seconds=time.thread_time() - started - resample_seconds,
         resample_seconds=resample_seconds,
         mirrors=dataset.mirrors,
     )
+
+
+def resampled(
+    resample: Resample, features: np.ndarray, targets: np.ndarray, trial: Prepared
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a trial's features float32 [N, H] and targets [N], resampled in the course of its training."""
+    resample.load()
+    return resample.resample(features, targets, streams_seed(trial.streams))
 
 
 def streams_seed(streams: Streams) -> int:

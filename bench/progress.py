@@ -44,7 +44,9 @@ class Fit:
     network    with the final (or kept) weights of all T trials
     steps      optimizer steps taken, int [T]; stop_step: the step whose weights were kept, int [T]
     diverged   trials whose loss became non-finite, bool [T]
-    seconds    thread CPU seconds of training per trial (the stack's divided by T), evaluation apart
+    seconds    thread CPU seconds of training per trial (the stack's divided by T), evaluation and resampling apart;
+               resample_seconds: of resampling in the course of it
+    seen       class shares float64 [T, C] that reached the loss at the end; None for a regression
     snapshots  copies of the running state after the steps asked for, as far as the stack came, for ``prediction.at``
     """
 
@@ -56,6 +58,8 @@ class Fit:
     seconds: float
     evaluate_seconds: float
     snapshots: list[tuple[int, dict[str, torch.Tensor]]] = field(default_factory=list)
+    resample_seconds: float = 0.0
+    seen: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -190,8 +194,8 @@ class Progress:
             self._kept[name][chosen] = value[chosen]
         self._kept_step[which] = step
 
-    def result(self, seconds: float) -> Fit:
-        """Put the kept weights back and return what the training gave. seconds: of training, the whole stack's."""
+    def result(self, seconds: float, resample_seconds: float, seen: np.ndarray | None) -> Fit:
+        """Put the kept weights back and return what the training gave. Seconds are the whole stack's."""
         for name, value in state_of(self._network).items():
             if name in self._kept:
                 value.copy_(self._kept[name])
@@ -211,4 +215,6 @@ class Progress:
             seconds=seconds / trials,
             evaluate_seconds=self._validator.seconds / trials,
             snapshots=self._snapshots,
+            resample_seconds=resample_seconds / trials,
+            seen=seen,
         )

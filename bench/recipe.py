@@ -18,10 +18,12 @@ from bench.stages.augmentation import Augment
 from bench.stages.base import Stage
 from bench.stages.batching import Batches
 from bench.stages.enlarging import Enlarge
+from bench.stages.finishing import Finish
 from bench.stages.losses import Loss
 from bench.stages.mixing import Mix
 from bench.stages.optimizers import Optimizer
 from bench.stages.penalties import Penalty
+from bench.stages.phases import Phase
 from bench.stages.preprocessing import Standardise
 from bench.stages.resampling import Resample
 from bench.stages.schedules import Schedule
@@ -30,6 +32,7 @@ from bench.stages.targets import Targets
 from bench.stages.updates import Update
 
 Change = Mapping[str, Any]
+MOST_MEMBERS = 1_000
 _ROUNDING = 1e-9  # by which a product of two decimal shares may miss 1
 
 
@@ -48,6 +51,10 @@ class Recipe:
 
     A trial trains on the share ``rows`` x ``more_rows`` of its training part. A suite holds rows back with ``rows``, so
     that a technique can give some of them back: ``more_rows`` is a multiple of what ``rows`` leaves.
+
+    ``phases`` change the recipe on the way, each from its share of the steps on; ``finish`` changes the network that
+    training gave. ``members`` networks are trained for a trial, each with resampling, weights and batches of its own,
+    and their predicted probabilities (of a regression, values) are averaged.
     """
 
     network: NetworkSpec
@@ -68,12 +75,15 @@ class Recipe:
     schedule: Schedule | None = None
     stopping: Stopping | None = None
     budget: Literal["steps", "epochs"] = "steps"
+    phases: tuple[Phase, ...] = ()
+    finish: Finish | None = None
     rows: float = added(1.0)
     more_rows: float = added(1.0)
+    members: int = added(1)
 
     def __post_init__(self) -> None:
         """Check the recipe's own numbers."""
-        for name in ("batch_size", "steps"):
+        for name in ("batch_size", "steps", "members"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.budget not in ("steps", "epochs"):
@@ -87,6 +97,32 @@ class Recipe:
                 f"rows x more_rows is {self.rows * self.more_rows:g}, more than there are; hold rows back in the "
                 f"dataset's recipe, {_held_back(self.more_rows)}"
             )
+        if self.members > MOST_MEMBERS:
+            raise ValueError(f"members must be at most {MOST_MEMBERS}, got {self.members}")
+        if self.phases:
+            self.in_phases()
+
+    def in_phases(self) -> "tuple[Recipe, ...]":
+        """Return the recipe of each phase in turn, the first of them without any phase's change.
+
+        Raises ValueError for phases that are out of order or whose changes do not fit.
+        """
+        recipes: list[Recipe] = [dataclasses.replace(self, phases=(), finish=None)]
+        before = 0.0
+        for phase in self.phases:
+            if phase.start <= before:
+                raise ValueError(f"phase '{phase.name}' must start after {before:g} of the steps, got {phase.start:g}")
+            try:
+                recipes.append(apply(recipes[-1], phase.change))
+            except UsageError as error:
+                raise ValueError(f"phase '{phase.name}': {error}") from error
+            before = phase.start
+        return tuple(recipes)
+
+    @property
+    def last(self) -> "Recipe":
+        """Return the recipe of the last phase."""
+        return self.in_phases()[-1]
 
     def share(self) -> float:
         """Return the share of the training part that a trial trains on."""
@@ -182,6 +218,8 @@ def _set(owner: Any, parts: list[str], value: Any, path: str) -> Any:
     """Return ``owner`` (a recipe or stage) with the field at ``parts`` replaced."""
     name, rest = parts[0], parts[1:]
     fields = {f.name: f for f in dataclasses.fields(owner)}
+    if isinstance(owner, Phase) and name not in fields:
+        return _set_in_phase(owner, parts, value, path)
     if name not in fields:
         what = f"field of {owner.kind}" if isinstance(owner, Stage) else "recipe slot"
         raise UsageError(f"'{path}': {unknown(what, name, fields)}")
@@ -204,13 +242,21 @@ def _set(owner: Any, parts: list[str], value: Any, path: str) -> Any:
 
 def _set_in_list(entries: tuple[Stage, ...], rest: list[str], value: Any, path: str) -> tuple[Stage, ...]:
     """Set a field of the entry of kind ``rest[0]`` in a list-valued slot."""
-    kinds = [entry.kind for entry in entries]
+    kinds = [entry.label for entry in entries]
     if rest[0] not in kinds:
         present = f"it holds: {', '.join(kinds)}" if kinds else "it is empty"
         raise UsageError(f"'{path}': the slot holds no '{rest[0]}'{nearest(rest[0], kinds)} ({present})")
     if len(rest) == 1:
         raise UsageError(f"'{path}': name a field of '{rest[0]}', as in '{path}.strength'")
-    return tuple(_set(entry, rest[1:], value, path) if entry.kind == rest[0] else entry for entry in entries)
+    return tuple(_set(entry, rest[1:], value, path) if entry.label == rest[0] else entry for entry in entries)
+
+
+def _set_in_phase(phase: Phase, parts: list[str], value: Any, path: str) -> Phase:
+    """Return the phase with one more change, or another value of one: 'phases.deferred.loss.beta'."""
+    try:
+        return dataclasses.replace(phase, change={**phase.change, ".".join(parts): value})
+    except ValueError as error:
+        raise UsageError(f"'{path}': {error}") from error
 
 
 def _coerce(value: Any, old: Any, path: str) -> Any:

@@ -5,15 +5,16 @@ nothing: no stopping, no rule, no rank, no verdict. The network is left as the t
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-from bench import metrics, training
+from bench import members, metrics, training
 from bench.metrics import METRICS
+from bench.recipe import Recipe
 from bench.scoring import relative
 from bench.stages.decisions import Fitted, to_logits
 
@@ -57,24 +58,46 @@ def curve_steps(steps: int) -> list[int]:
     return [round(steps * (index + 1) / count) for index in range(count)]
 
 
-def record(fit: training.Fit, tests: Sequence[HeldOut], metric: str) -> list[Recorded]:
-    """Return the test curves of a stack's T trials, by one metric under the plain rule (largest logit).
+def record(fits: Sequence[training.Fit], tests: Sequence[HeldOut], metric: str, recipe: Recipe) -> list[Recorded]:
+    """Return the test curves of some trials, by one metric under the plain rule (largest logit).
 
-    A trial's curve ends with its own last step, whatever trained beside it; one that diverged has none. A network
-    whose weights are solved for has one point, at step 0.
+    fits: the stacks that their members trained in, one after another. A trial's curve ends with its own last step,
+    whatever trained beside it; one that diverged has none. A network whose weights are solved for has one point, at
+    step 0. A network that is changed after training is judged at each point as if its training had ended there.
     """
     curves = [Recorded([], [], []) for _ in tests]
-    inputs = [one.inputs for one in tests]
-    for step, state in fit.snapshots or [(0, {})]:
-        with training.at(fit.network, state):
-            outputs = training.predict(fit.network, inputs)
+    together = members.joined(fits, recipe.members)
+    for step, outputs in _on_the_way(fits, tests, recipe):
         for trial, (one, own) in enumerate(zip(tests, outputs, strict=True)):
-            if step <= fit.steps[trial] and not fit.diverged[trial]:
+            if step <= together.steps[trial] and not together.diverged[trial]:
                 finite = bool(np.isfinite(own).all())
                 curves[trial].steps.append(step)
                 curves[trial].loss.append(_loss(own, one) if finite else math.nan)
                 curves[trial].score.append(_score(own, one, metric) if finite else math.nan)
     return curves
+
+
+def _on_the_way(
+    fits: Sequence[training.Fit], tests: Sequence[HeldOut], recipe: Recipe
+) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """Yield the steps at which snapshots were taken and each trial's outputs [N, C] then.
+
+    A member that ended before is taken as it was last.
+    """
+    regression = any(one.scaled.dtype.kind == "f" for one in tests)
+    columns = [one.inputs for one in tests for _ in range(recipe.members)]
+    each = len(fits[0].steps)
+    snapshots = [fit.snapshots or [(0, {})] for fit in fits]
+    for point in range(max(map(len, snapshots))):
+        outputs = []
+        for at, (fit, own) in enumerate(zip(fits, snapshots, strict=True)):
+            _, state = own[min(point, len(own) - 1)]
+            with training.at(fit.network, state):
+                if recipe.finish is not None and state:
+                    recipe.finish.finish(fit.network)
+                outputs += training.predict(fit.network, columns[at * each : (at + 1) * each])
+        step = max(snapshots, key=len)[point][0]
+        yield step, members.averaged(outputs, recipe.members, regression)
 
 
 def _loss(outputs: np.ndarray, one: HeldOut) -> float:

@@ -9,8 +9,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-
 from bench.execution import Execute
 from bench.keys import Place, digest
 from bench.plan import Plan, Stored, Training, look_up, make_plan, unwell
@@ -21,7 +19,7 @@ from bench.store import Store
 from bench.suite import BASELINE
 from bench.work import Job, Part
 
-STACK = 20  # trials that train side by side: from 8 on, more bring next to nothing
+STACK = 20  # networks that train side by side: from 8 on, more bring next to nothing
 PROBED, FEWEST_PROBED = 10, 20  # a probe takes this part of a training's steps, but at least so many
 
 
@@ -57,7 +55,8 @@ def missing_jobs(plan: Plan, settled: Collection[str], first: int, limit: float 
     for training in plan.trainings:
         identity = digest(training.description["dataset"])
         places = [place for place in training.trials if place.key not in settled]
-        for stack in _even(places, STACK if training.recipe.network.stacks else 1):
+        most = max(1, STACK // training.recipe.members) if training.recipe.network.stacks else 1
+        for stack in _even(places, most):
             number = first + len(jobs)
             jobs.append(
                 Job(
@@ -182,6 +181,6 @@ def _rescore_trial(store: Store, key: str, rules: Sequence[tuple[str, Rule]], ma
     if held is None:
         return
     outcomes = {name: Outcome(*held.parts[name]) for name in PARTS}
-    scored = score_rules(key, rules, outcomes, np.array(held.seen_prior), np.array(held.target_prior))
+    scored = score_rules(key, rules, outcomes, held.priors)
     made.scores.extend(scored.scores)
     made.labels.extend(scored.labels)

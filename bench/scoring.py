@@ -13,7 +13,7 @@ import numpy as np
 
 from bench import metrics
 from bench.errors import FAILURES, one_line
-from bench.stages.decisions import Rule, row_weights, to_logits
+from bench.stages.decisions import Priors, Rule, row_weights, to_logits
 
 PARTS = ("train", "validation", "test")
 STORED_VALUES = 1000  # test predictions of a regression that are stored
@@ -49,8 +49,7 @@ def score_rules(
     key: str,
     rules: Sequence[tuple[str, Rule]],
     outcomes: dict[str, Outcome],
-    logits_prior: np.ndarray,
-    target_prior: np.ndarray,
+    priors: Priors,
 ) -> Scored:
     """Score one trial under every rule (digest, rule), each by itself: one that fails leaves the others as they are.
 
@@ -59,7 +58,7 @@ def score_rules(
     scored = Scored([], [])
     for name, rule in rules:
         try:
-            rows, predicted = score_rule(rule, outcomes, logits_prior, target_prior)
+            rows, predicted = score_rule(rule, outcomes, priors)
         except FAILURES as error:
             rows = [{"part": "test", "rows": 0, "confusion": [], "reason": one_line(error)}]
             predicted = np.empty(0, dtype=np.uint8)
@@ -68,17 +67,14 @@ def score_rules(
     return scored
 
 
-def score_rule(
-    rule: Rule, outcomes: dict[str, Outcome], logits_prior: np.ndarray, target_prior: np.ndarray
-) -> tuple[list[dict[str, Any]], np.ndarray]:
+def score_rule(rule: Rule, outcomes: dict[str, Outcome], priors: Priors) -> tuple[list[dict[str, Any]], np.ndarray]:
     """Fit a rule on the validation outcome and score every part.
 
     Returns one row of scores per part (without key and rule), and the predicted test labels uint8 [N].
     """
     validation = outcomes["validation"]
-    fitted = rule.fit(
-        to_logits(validation.outputs), validation.truth, row_weights(validation.truth, target_prior), logits_prior
-    )
+    weights = row_weights(validation.truth, priors.target)
+    fitted = rule.fit(to_logits(validation.outputs), validation.truth, weights, priors)
     rows, predicted = [], np.empty(0, dtype=np.uint8)
     for part in PARTS:
         outcome = outcomes[part]

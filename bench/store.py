@@ -26,6 +26,7 @@ from bench.columns import schemas
 from bench.errors import UsageError
 from bench.files import TEMPORARY, read_json, read_table, write_json, write_table
 from bench.metrics import revisions
+from bench.stages.decisions import Priors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,13 +40,15 @@ _TRAINING: dict[str, type] = {"dataset": str, "technique": str, "description": d
 _RANK = {"ok": 3, "failed": 2, "diverged": 2, "timeout": 1, "killed": 1}
 
 
+PRIORS = {"loss": "seen_prior", "rows": "row_prior", "own": "own_prior", "target": "target_prior"}  # their columns
+
+
 @dataclass(frozen=True)
 class Held:
     """A trial's stored logits: part -> (logits float16 [N, C-1], truth int64 [N], day int64 [N] or None)."""
 
     parts: "dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]]"
-    seen_prior: list[float]
-    target_prior: list[float]
+    priors: "Priors"
 
 
 class Store:
@@ -292,11 +295,12 @@ class Store:
             truth = np.array(row["targets"], dtype=np.int64)
             outputs = np.frombuffer(row["logits"], dtype=np.float16).reshape(len(truth), row["columns"])
             parts[row["part"]] = outputs, truth, self.truth(run["truth"])[1] if row["part"] == "test" else None
-        return Held(parts, list(run["seen_prior"]), list(run["target_prior"]))
+        shares = {name: np.array(run[column] or [], dtype=float) for name, column in PRIORS.items()}
+        return Held(parts, Priors(**shares))
 
     @cached_property
     def _runs_by_key(self) -> dict[str, dict[str, Any]]:
-        rows = self._table("records", ["key", "status", "truth", "seen_prior", "target_prior"]).to_pylist()
+        rows = self._table("records", ["key", "status", "truth", *PRIORS.values()]).to_pylist()
         return {row["key"]: row for row in rows if row["status"] == "ok"}
 
 

@@ -5,12 +5,13 @@ validation happens every so many steps, on fixed rows. Test rows are not an argu
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
 import torch
 
+from bench.course import Course, draw_batches
 from bench.networks.layers import Network
 from bench.prediction import Rows, at, predict
 from bench.preparation import Prepared
@@ -22,7 +23,6 @@ from bench.stages.context import Context
 __all__ = ["REVISION", "Curve", "Fit", "OutOfTimeError", "at", "fit", "predict"]
 
 REVISION = 1
-BLOCK = 64  # steps whose batches are drawn at once
 REFRESH_BATCHES = 50  # at most, on which running statistics are measured again for averaged weights
 
 
@@ -46,15 +46,14 @@ def fit(
     (time.monotonic()).
     """
     device = torch.device("cpu")
-    context = _context(trials, outputs, device)
+    context = _context(recipe, trials, outputs, device)
     network = recipe.network.build(trials[0].inputs.shape[1:], context)
-    all_inputs = Rows.of([trial.inputs for trial in trials], device)
-    all_targets = Rows.of([trial.targets for trial in trials], device)
+    rows = Rows.of([trial.inputs for trial in trials], device), Rows.of([trial.targets for trial in trials], device)
     validator = Validator(trials, context)
     began = time.thread_time()
 
     if recipe.network.closed_form:
-        network.solve(all_inputs.values.split(all_inputs.counts), all_targets.values.split(all_targets.counts))
+        network.solve(*(one.values.split(one.counts) for one in rows))
         seconds = (time.thread_time() - began) / len(trials)
         measured = validator.measure(network)
         nothing = np.zeros(len(trials), dtype=int)
@@ -63,25 +62,13 @@ def fit(
         return Fit(network, curve, nothing, nothing, ~finite, seconds, validator.seconds / len(trials))
 
     progress = Progress(network, recipe, context, steps, validator, snapshots)
-    gradients = _gradients(recipe, context, network)
-    descend = _descent(recipe, context, network, steps)
+    course = Course(recipe, trials, context, network, rows, steps)
     average = recipe.stopping.average(network, steps) if recipe.stopping else None
-    batches = _batches(recipe, trials, steps, "batches")
-    augment = [stage.begin(context) for stage in recipe.augment]
-    mix = recipe.mix.begin(context) if recipe.mix else None
-    soften = recipe.targets.begin(context) if recipe.targets else None
 
     for step in range(steps):
-        index = batches(step)
-        inputs, targets = all_inputs.at(index), all_targets.at(index)
-        for change in augment:
-            inputs = change(inputs, targets)
-        inputs = network.entry(inputs)
-        if mix is not None:
-            inputs, targets = mix(inputs, targets)
-        if soften is not None:
-            targets = soften(targets)
-        losses = descend(step, partial(gradients, inputs, targets))  # [T]
+        now = course.at(step)
+        inputs, targets = now.batch()
+        losses = now.descend(step, partial(now.gradients, inputs, targets))  # [T]
         if average is not None:
             average.update(step)
         if progress.finished(step + 1, losses):
@@ -90,20 +77,24 @@ def fit(
             raise OutOfTimeError(f"ran past its time limit at step {step + 1} of {steps}")
 
     if average is not None and average.put():
-        network.refresh(_plain_inputs(recipe, trials, network, all_inputs, steps))
-    return progress.result(seconds=time.thread_time() - began - validator.seconds)
+        network.refresh(_plain_inputs(recipe, trials, network, rows[0], steps))
+    seconds = time.thread_time() - began - validator.seconds - course.resample_seconds
+    done = progress.result(seconds, course.resample_seconds, course.seen)
+    if recipe.finish is not None:
+        recipe.finish.finish(network)
+    return done
 
 
-def _context(trials: Sequence[Prepared], outputs: int, device: torch.device) -> Context:
+def _context(recipe: Recipe, trials: Sequence[Prepared], outputs: int, device: torch.device) -> Context:
     """Return what stages may know of the stack."""
-    regression = trials[0].seen is None
+    priors = [trial.row_prior for trial in trials if trial.row_prior is not None]
     pixels = [trial.scaling.pixels for trial in trials if trial.scaling.pixels is not None]
     return Context(
         inputs=[trial.inputs for trial in trials],
         targets=[trial.targets for trial in trials],
-        seen=None if regression else np.stack([trial.seen for trial in trials if trial.seen is not None]),
+        seen=np.stack([recipe.batches.prior(prior) for prior in priors]) if priors else None,
         outputs=outputs,
-        regression=regression,
+        regression=not priors,
         streams=[trial.streams for trial in trials],
         device=device,
         pixels=np.stack(pixels) if pixels else None,
@@ -111,89 +102,16 @@ def _context(trials: Sequence[Prepared], outputs: int, device: torch.device) -> 
     )
 
 
-def _batches(recipe: Recipe, trials: Sequence[Prepared], steps: int, purpose: str) -> Callable[[int], torch.Tensor]:
-    """Return step -> row numbers int64 [T, B], drawn from each trial's own stream ``BLOCK`` steps at a time."""
-    draws = [
-        recipe.batches.start(
-            None if trial.seen is None else trial.targets,
-            len(trial.targets),
-            recipe.batch_size,
-            trial.streams.numpy(purpose),
-        )
-        for trial in trials
-    ]
-    block = torch.empty(0)
-
-    def at(step: int) -> torch.Tensor:
-        nonlocal block
-        if step % BLOCK == 0:
-            count = min(BLOCK, steps - step)
-            block = torch.from_numpy(np.stack([draw(count) for draw in draws], axis=1))
-        return block[step % BLOCK]
-
-    return at
-
-
-def _gradients(
-    recipe: Recipe, context: Context, network: Network
-) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Return (inputs, targets) -> losses [T], which leaves their gradient in the parameters: a pass there and back."""
-    loss_of = recipe.loss.begin(context)
-    weights, _ = network.split()
-    penalties = [stage.penalty for stage in recipe.penalties]
-
-    def gradients(inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        losses = loss_of(network(inputs, training=True), targets)
-        for penalty in penalties:
-            losses = losses + penalty(weights)
-        network.zero_grad(set_to_none=True)
-        losses.sum().backward()
-        return losses.detach()
-
-    return gradients
-
-
-def _descent(
-    recipe: Recipe, context: Context, network: Network, steps: int
-) -> Callable[[int, Callable[[], torch.Tensor]], torch.Tensor]:
-    """Return (step, gradients) -> losses [T] of one optimizer step, with the updates around it and the schedule.
-
-    ``gradients`` runs a pass on the step's batch; ``bench.stages.updates`` says what happens in which order.
-    """
-    optimizer = recipe.optimizer.make(*network.split(), alone=not recipe.network.stacks)
-    rates = [group["lr"] for group in optimizer.param_groups]
-    updates = [stage.begin(context, network) for stage in recipe.updates]
-
-    def descend(step: int, gradients: Callable[[], torch.Tensor]) -> torch.Tensor:
-        for update in updates:
-            update.before_forward()
-        losses = gradients()
-        for update in updates:
-            update.recompute(gradients)
-        for update in reversed(updates):
-            update.restore()
-        for update in updates:
-            update.before_step()
-        if recipe.schedule is not None:
-            factor = recipe.schedule.factor(step, steps)
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate * factor
-        optimizer.step()
-        for update in updates:
-            update.after_step()
-        return losses
-
-    return descend
-
-
 def _plain_inputs(
-    recipe: Recipe, trials: Sequence[Prepared], network: Network, all_inputs: Rows, steps: int
+    recipe: Recipe, trials: Sequence[Prepared], network: Network, inputs: Rows, steps: int
 ) -> Iterator[torch.Tensor]:
     """Yield inputs [T, B, ...] of batches drawn as training draws them, from a stream of their own, not augmented.
 
     How many depends on the steps alone, so that it is the same whatever trials are in the stack.
     """
     count = min(REFRESH_BATCHES, steps)
-    batches = _batches(recipe, trials, count, "refresh")
-    for step in range(count):
-        yield network.entry(all_inputs.at(batches(step)))
+    labels = [None if trial.row_prior is None else trial.targets for trial in trials]
+    streams = [trial.streams for trial in trials]
+    batches = draw_batches(recipe, labels, inputs.counts, streams, count, "refresh")
+    for _ in range(count):
+        yield network.entry(inputs.at(next(batches)))

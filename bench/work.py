@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import training
+from bench import members, training
 from bench.datasets.base import Data, Dataset
 from bench.errors import FAILURES, one_line
 from bench.keys import Place, Streams, digest
@@ -21,7 +21,7 @@ from bench.recipe import Recipe
 from bench.recording import HeldOut, Recorded, curve_steps, record
 from bench.scoring import PARTS, Outcome, relative, score_rules, score_values
 from bench.splits import Split, split
-from bench.stages.decisions import Rule
+from bench.stages.decisions import Priors, Rule
 
 _CACHE_BYTES = 100_000_000
 
@@ -124,8 +124,8 @@ def _probe(job: Job) -> Part:
     part = Part.empty()
     try:
         ready = [_make_ready(job, place) for place in job.places]
-        outputs = _outputs(job.dataset, ready[0].data)
-        fit = training.fit(job.recipe, [one.prepared for one in ready], outputs, job.probe, deadline)
+        columns = [member for one in ready for member in one.members]
+        fit = training.fit(job.recipe, columns, _outputs(job.dataset, ready[0].data), job.probe, deadline)
     except (training.OutOfTimeError, *FAILURES):
         return part
     cost = {"steps": job.probe, "stack": len(ready), "cpu_seconds": fit.seconds, "machine": machine()["machine"]}
@@ -144,34 +144,41 @@ def lost_job(job: Job, status: str, reason: str) -> Part:
 
 @dataclass(frozen=True)
 class _Ready:
-    """One prepared trial: its place, data and split, what it trains on, and its maximum of steps."""
+    """One prepared trial: its place, data and split, what its members train on, and its maximum of steps."""
 
     place: Place
     data: Data
     split: Split
-    prepared: Prepared
+    members: tuple[Prepared, ...]
     steps: int
+
+    @property
+    def prepared(self) -> Prepared:
+        """Return what the first member trains on; what is not drawn is alike in all."""
+        return self.members[0]
 
 
 def _make_ready(job: Job, place: Place) -> _Ready:
     """Make the data of one trial and prepare its rows."""
     data = _data(job.dataset, job.seed, place.repeat)
     parts = split(job.dataset, data, job.folds, job.seed, place.repeat, place.fold)
-    streams = Streams(job.seed, job.dataset.name, place.repeat, place.fold, place.replica)
-    prepared = prepare(job.dataset, data, parts, job.recipe, streams)
-    steps = job.recipe.steps
+    all_streams = (
+        Streams(job.seed, job.dataset.name, place.repeat, place.fold, place.replica, member)
+        for member in range(job.recipe.members)
+    )
+    ready = tuple(prepare(job.dataset, data, parts, job.recipe, streams) for streams in all_streams)
+    prepared, steps = ready[0], job.recipe.steps
     if job.recipe.budget == "epochs":
         steps = max(1, round(steps * len(prepared.targets) / len(prepared.own_targets) * job.recipe.more_rows))
-    return _Ready(place, data, parts, prepared, steps)
+    return _Ready(place, data, parts, ready, steps)
 
 
 def _train(job: Job, stack: "list[_Ready]", steps: int, deadline: float | None, part: Part) -> None:
     """Train one stack and score it. If a stage refuses the stack, its trials go one by one, so one cannot sink all."""
-    outputs = _outputs(job.dataset, stack[0].data)
     try:
-        wanted = curve_steps(steps) if job.curve_metric else ()
-        fit = training.fit(job.recipe, [one.prepared for one in stack], outputs, steps, deadline, snapshots=wanted)
-        predicted = _predict(job, stack, fit)
+        fits = _fits(job, stack, steps, deadline)
+        predicted = _predict(job, stack, fits)
+        fit = members.joined(fits, job.recipe.members)
     except training.OutOfTimeError as error:
         part.runs.extend(_record(job, one.place, status="timeout", reason=str(error)) for one in stack)
     except FAILURES as error:
@@ -183,6 +190,15 @@ def _train(job: Job, stack: "list[_Ready]", steps: int, deadline: float | None, 
     else:
         for index in range(len(stack)):
             part.add(_finished(job, stack, fit, predicted, index))
+
+
+def _fits(job: Job, stack: "list[_Ready]", steps: int, deadline: float | None) -> list[training.Fit]:
+    """Train all members of a stack's trials, side by side, or one after another where the network trains so."""
+    columns = [member for one in stack for member in one.members]
+    outputs = _outputs(job.dataset, stack[0].data)
+    wanted = curve_steps(steps) if job.curve_metric else ()
+    stacks = [columns] if job.recipe.network.stacks else [[column] for column in columns]
+    return [training.fit(job.recipe, own, outputs, steps, deadline, snapshots=wanted) for own in stacks]
 
 
 def _outputs(dataset: Dataset, data: Data) -> int:
@@ -203,7 +219,7 @@ class _Predicted:
     seconds: float
 
 
-def _predict(job: Job, stack: "list[_Ready]", fit: training.Fit) -> _Predicted:
+def _predict(job: Job, stack: "list[_Ready]", fits: list[training.Fit]) -> _Predicted:
     """Predict all parts of a stack's trials; record its curves on test rows where that is asked for."""
     began = time.thread_time()
     tests = [_test_rows(one) for one in stack]
@@ -212,8 +228,17 @@ def _predict(job: Job, stack: "list[_Ready]", fit: training.Fit) -> _Predicted:
         "validation": [one.prepared.validation_inputs for one in stack],
         "test": [test.inputs for test in tests],
     }
-    outputs = {name: training.predict(fit.network, inputs[name]) for name in PARTS}
-    curves = record(fit, tests, job.curve_metric) if job.curve_metric else []
+    recipe, regression = job.recipe, job.dataset.task == "regression"
+
+    def predicted(name: str) -> list[np.ndarray]:
+        columns = [rows for rows in inputs[name] for _ in range(recipe.members)]
+        each = len(fits[0].steps)  # columns of a stack
+        stacks = [(fit, columns[at * each : (at + 1) * each]) for at, fit in enumerate(fits)]
+        own = [output for fit, rows in stacks for output in training.predict(fit.network, rows)]
+        return members.averaged(own, recipe.members, regression)
+
+    outputs = {name: predicted(name) for name in PARTS}
+    curves = record(fits, tests, job.curve_metric, recipe) if job.curve_metric else []
     seconds = (time.thread_time() - began) / len(stack)
     return _Predicted(outputs, tests, curves, seconds)
 
@@ -243,7 +268,8 @@ def _score(job: Job, stack: "list[_Ready]", fit: training.Fit, predicted: _Predi
         truths = {"train": one.data.targets[one.prepared.rows], "test": truth}
         truths["validation"] = one.data.targets[one.split.validation]
         days = {"test": day}
-        _add_scores(job, one, {name: (outputs[name], truths[name], days.get(name)) for name in PARTS}, part)
+        own = {name: (outputs[name], truths[name], days.get(name)) for name in PARTS}
+        _add_scores(job, one, own, _priors(job.recipe, one, fit, index), part)
         part.truths[row["truth"]] = {"target": truth, "day": day}
         if predicted.curves:
             row |= _recorded(predicted.curves[index], job.curve_metric)
@@ -276,11 +302,15 @@ def _test_rows(one: "_Ready") -> HeldOut:
 
 
 def _add_scores(
-    job: Job, one: "_Ready", own: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]], part: Part
+    job: Job,
+    one: "_Ready",
+    own: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]],
+    priors: Priors | None,
+    part: Part,
 ) -> None:
     """Score one trial under every rule (a regression has none but its values)."""
     key = one.place.key
-    if job.dataset.task == "regression":
+    if priors is None:
         restore = one.prepared.scaling.restore
         outcomes = {
             name: Outcome(restore(out).astype(np.float32), truth, day) for name, (out, truth, day) in own.items()
@@ -290,9 +320,7 @@ def _add_scores(
         part.labels.append({"key": key, "rule": "", "predicted": [], "values": values})
         return
     outcomes = {name: Outcome(relative(out), truth, day) for name, (out, truth, day) in own.items()}
-    assert one.prepared.logits_prior is not None
-    assert one.prepared.target_prior is not None
-    scored = score_rules(key, job.rules, outcomes, one.prepared.logits_prior, one.prepared.target_prior)
+    scored = score_rules(key, job.rules, outcomes, priors)
     part.scores.extend(scored.scores)
     part.labels.extend(scored.labels)
     for name, outcome in outcomes.items():
@@ -330,6 +358,7 @@ MEASURED: dict[str, type] = {
     "resample_seconds": float, "prepare_seconds": float, "evaluate_seconds": float, "score_seconds": float,
     "stack": int, "rows_train": int, "rows_own": int, "rows_validation": int, "rows_test": int, "truth": str,
     "fingerprint": str, "split": str, "seen_prior": list, "validation_prior": list, "target_prior": list,
+    "row_prior": list, "own_prior": list,
     "curve_step": list, "curve_train": list, "curve_validation": list,
     "curve_test_step": list, "curve_test": list, "curve_test_score": list, "curve_metric": str,
 }  # fmt: skip
@@ -345,30 +374,58 @@ def _measured(job: Job, one: "_Ready", fit: training.Fit, index: int, stack: int
     prepared, steps = one.prepared, int(fit.steps[index])
     shape = prepared.inputs.shape[1:]
     outputs = _outputs(job.dataset, one.data)
-    examples = steps * job.recipe.batch_size
+    recipe, priors = job.recipe, _priors(job.recipe, one, fit, index)
+    examples = steps * recipe.batch_size * recipe.members
     own = sum(step <= steps for step in fit.curve.steps)  # later ones are there for others of the stack
     return {
         "no_op": prepared.no_op,
         "steps": steps,
         "stop_step": int(fit.stop_step[index]),
         "examples": examples,
-        "flops": 3.0 * examples * job.recipe.network.flops(shape, outputs),
+        "flops": _examples(recipe, steps, one) * recipe.network.flops(shape, outputs),
         "cpu_seconds": fit.seconds,
-        "resample_seconds": prepared.resample_seconds,
-        "prepare_seconds": prepared.prepare_seconds,
+        "resample_seconds": fit.resample_seconds + sum(member.resample_seconds for member in one.members),
+        "prepare_seconds": sum(member.prepare_seconds for member in one.members),
         "stack": stack,
         "rows_train": len(prepared.targets),
         "rows_own": len(prepared.own_targets),
         "rows_validation": len(prepared.validation_targets),
         "fingerprint": _fingerprint(job.dataset, job.seed, one.place.repeat),
         "split": one.split.digest(),
-        "seen_prior": _listed(prepared.logits_prior),
+        "seen_prior": _listed(None if priors is None else priors.loss),
         "validation_prior": _listed(prepared.validation_prior),
         "target_prior": _listed(prepared.target_prior),
+        "row_prior": _listed(prepared.row_prior),
+        "own_prior": _listed(prepared.own_prior),
         "curve_step": fit.curve.steps[:own],
         "curve_train": fit.curve.train[index, :own].tolist(),
         "curve_validation": fit.curve.validation[index, :own].tolist(),
     }
+
+
+def _examples(recipe: Recipe, steps: int, one: "_Ready") -> float:
+    """Return how many forward passes of the whole network a trial's training is worth; a step there and back is three.
+
+    A phase that trains a part of the head takes one pass over the training rows; the head's own cost is left out.
+    """
+    starts = [round(phase.start * one.steps) for phase in recipe.phases]
+    passes = 0.0
+    for phase, start, end in zip((None, *recipe.phases), (0, *starts), (*starts, one.steps), strict=True):
+        taken = max(0, min(steps, end) - start)
+        if phase is None or phase.part == "all":
+            passes += 3.0 * taken * recipe.batch_size
+        elif taken:
+            passes += len(one.prepared.targets)
+    return passes * recipe.members
+
+
+def _priors(recipe: Recipe, one: "_Ready", fit: training.Fit, index: int) -> Priors | None:
+    """Return the class shares that decision rules may know of; None for a regression."""
+    prepared = one.prepared
+    if fit.seen is None or prepared.row_prior is None or prepared.own_prior is None or prepared.target_prior is None:
+        return None
+    loss = recipe.last.loss.prior(fit.seen[index])
+    return Priors(loss=loss, rows=prepared.row_prior, own=prepared.own_prior, target=prepared.target_prior)
 
 
 def _recorded(curve: Recorded, metric: str) -> dict[str, Any]:

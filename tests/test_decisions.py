@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from bench.stages.decisions import (
+    Priors,
     Argmax,
     LogitAdjustment,
     TunedThreshold,
@@ -16,6 +17,10 @@ from bench.stages.decisions import (
     row_weights,
     to_logits,
 )
+
+
+def priors(loss: np.ndarray) -> Priors:
+    return Priors(loss, loss, loss, loss)
 
 
 def _logits(seed: int, classes: int, rows: int = 60) -> tuple[np.ndarray, np.ndarray]:
@@ -29,7 +34,7 @@ def _logits(seed: int, classes: int, rows: int = 60) -> tuple[np.ndarray, np.nda
 def test_the_binary_cut_has_the_best_weighted_f1_of_all_cuts(seed: int) -> None:
     logits, labels = _logits(seed, 2)
     weights = np.random.default_rng(seed).uniform(0.5, 2, len(labels))
-    fitted = TunedThreshold().fit(logits, labels, weights, np.array([0.5, 0.5]))
+    fitted = TunedThreshold().fit(logits, labels, weights, priors(np.array([0.5, 0.5])))
     ours = f1_score(labels, fitted.apply(logits).predicted, sample_weight=weights)
     margin = np.unique(np.round(logits[:, 1] - logits[:, 0], 6))
     cuts = (margin[:-1] + margin[1:]) / 2
@@ -46,7 +51,7 @@ def test_tuned_offsets_never_lose_macro_f1_on_the_rows_they_were_tuned_on(seed: 
     def score(predicted: np.ndarray) -> float:
         return float(f1_score(labels, predicted, average="macro", sample_weight=weights))
 
-    fitted = TunedThreshold().fit(logits, labels, weights, np.full(classes, 1 / classes))
+    fitted = TunedThreshold().fit(logits, labels, weights, priors(np.full(classes, 1 / classes)))
     tuned = score(fitted.apply(logits).predicted)
     assert tuned >= score(logits.argmax(1)) - 1e-12
     grid = itertools.product(np.linspace(-1, 1, 5), repeat=classes - 1)
@@ -73,7 +78,9 @@ def test_on_a_toy_the_tuned_cut_converges_to_the_known_optimum() -> None:
     p = rng.beta(0.5, 3, 400_000)
     labels = (rng.random(len(p)) < p).astype(int)
     margin = np.log(p / (1 - p))
-    fitted = TunedThreshold().fit(np.stack([np.zeros_like(margin), margin], 1), labels, np.ones(len(p)), np.ones(2) / 2)
+    fitted = TunedThreshold().fit(
+        np.stack([np.zeros_like(margin), margin], 1), labels, np.ones(len(p)), priors(np.ones(2) / 2)
+    )
     cut = 1 / (1 + np.exp(fitted.offset[1]))  # predicted as class 1 above this probability
     f1 = 2 * (labels * (p > cut)).sum() / (labels.sum() + (p > cut).sum())
     assert cut == pytest.approx(f1 / 2, abs=0.02), "the optimal cut is half the optimal F1 (Lipton et al. 2014)"
@@ -81,21 +88,21 @@ def test_on_a_toy_the_tuned_cut_converges_to_the_known_optimum() -> None:
 
 def test_probabilities_stay_as_they_were_under_a_tuned_cut() -> None:
     logits, labels = _logits(1, 3)
-    fitted = TunedThreshold().fit(logits, labels, np.ones(60), np.ones(3) / 3)
+    fitted = TunedThreshold().fit(logits, labels, np.ones(60), priors(np.ones(3) / 3))
     np.testing.assert_allclose(fitted.apply(logits).log_probabilities, log_softmax(logits))
 
 
 def test_logit_adjustment_takes_the_log_prior_off_and_is_idle_at_tau_zero_or_a_uniform_prior() -> None:
     logits, labels = _logits(2, 3)
     prior = np.array([0.7, 0.2, 0.1])
-    plain = Argmax().fit(logits, labels, np.ones(60), prior).apply(logits)
-    adjusted = LogitAdjustment(1.0).fit(logits, labels, np.ones(60), prior).apply(logits)
+    plain = Argmax().fit(logits, labels, np.ones(60), priors(prior)).apply(logits)
+    adjusted = LogitAdjustment(1.0).fit(logits, labels, np.ones(60), priors(prior)).apply(logits)
     np.testing.assert_allclose(adjusted.log_probabilities, log_softmax(logits - np.log(prior)))
     np.testing.assert_array_equal(adjusted.predicted, (logits - np.log(prior)).argmax(1))
     ratio = np.exp(plain.log_probabilities) / prior
     np.testing.assert_allclose(np.exp(adjusted.log_probabilities), ratio / ratio.sum(1, keepdims=True))
     for rule, shares in ((LogitAdjustment(0.0), prior), (LogitAdjustment(1.0), np.full(3, 1 / 3))):
-        idle = rule.fit(logits, labels, np.ones(60), shares).apply(logits)
+        idle = rule.fit(logits, labels, np.ones(60), priors(shares)).apply(logits)
         np.testing.assert_array_equal(idle.predicted, plain.predicted)
         np.testing.assert_allclose(idle.log_probabilities, plain.log_probabilities, atol=1e-12)
 
@@ -105,7 +112,7 @@ def test_logit_adjustment_recovers_the_balanced_posterior() -> None:
     x = rng.normal(size=1000)
     prior = np.array([0.95, 0.05])
     log_likelihood = np.stack([-((x - 0) ** 2) / 2, -((x - 1) ** 2) / 2], axis=1)
-    adjusted = LogitAdjustment().fit(log_likelihood, np.zeros(1000, int), np.ones(1000), prior)
+    adjusted = LogitAdjustment().fit(log_likelihood, np.zeros(1000, int), np.ones(1000), priors(prior))
     found = adjusted.apply(log_likelihood + np.log(prior)).log_probabilities
     np.testing.assert_allclose(found, log_softmax(log_likelihood), atol=1e-12)
 
@@ -121,7 +128,7 @@ def _tuned_offsets(rows: int, seed: int, target: np.ndarray) -> np.ndarray:
     labels = np.repeat(np.arange(3), np.round(LONG_TAIL * rows).astype(int))
     x = rng.normal(size=(len(labels), 2)) + means[labels]
     logits = -((x[:, None] - means) ** 2).sum(2) / 2 + np.log(LONG_TAIL)
-    offset = TunedThreshold().fit(logits, labels, row_weights(labels, target), LONG_TAIL).offset
+    offset = TunedThreshold().fit(logits, labels, row_weights(labels, target), priors(LONG_TAIL)).offset
     return offset - offset[0]
 
 

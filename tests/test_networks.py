@@ -83,7 +83,7 @@ def test_the_trainer_equals_the_plain_trainer_after_50_steps(kind: str) -> None:
     recipe, trial = trial_of(spec, optimizer=AdamW(lr=1e-3, weight_decay=0.1))
     fitted = training.fit(recipe, [trial], 3, STEPS)
     model = plain_model(kind)
-    copy_weights(spec.build((3, 8, 8), training._context([trial], 3, torch.device("cpu"))), model)
+    copy_weights(spec.build((3, 8, 8), training._context(recipe, [trial], 3, torch.device("cpu"))), model)
     norms = [p for m in model.modules() if isinstance(m, nn.BatchNorm2d | nn.GroupNorm) for p in m.parameters()]
     others = [*norms, list(model.parameters())[-1]]
     weights = [p for p in model.parameters() if all(p is not other for other in others)]
@@ -143,8 +143,8 @@ def test_running_statistics_come_from_training_rows_and_are_kept_with_the_weight
 
 
 def test_refreshed_statistics_are_those_of_torchs_update() -> None:
-    _, trial = trial_of(SPEC)
-    network = SPEC.build((3, 8, 8), training._context([trial], 3, torch.device("cpu")))
+    recipe, trial = trial_of(SPEC)
+    network = SPEC.build((3, 8, 8), training._context(recipe, [trial], 3, torch.device("cpu")))
     model = plain_model("batch")
     copy_weights(network, model)
     batches = torch.randn(4, 1, 9, 3, 8, 8, generator=torch.Generator().manual_seed(0)) + 1
@@ -216,9 +216,9 @@ def test_sizes_that_no_machine_holds_are_refused(kind: type, field: str) -> None
 
 
 def test_a_patch_that_does_not_divide_the_image_is_refused() -> None:
-    _, trial = trial_of(SPEC)
+    recipe, trial = trial_of(SPEC)
     with pytest.raises(ValueError, match="patch 3 does not divide images of 8 x 8 pixels"):
-        ResidualCnn(patch=3).build((3, 8, 8), training._context([trial], 3, torch.device("cpu")))
+        ResidualCnn(patch=3).build((3, 8, 8), training._context(recipe, [trial], 3, torch.device("cpu")))
 
 
 @pytest.mark.parametrize("fields", [{}, {"normalisation": "layer"}, {"hidden_noise": 0.1, "survival": 0.5}], ids=str)

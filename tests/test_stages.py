@@ -257,7 +257,7 @@ def test_clipping_takes_one_norm_per_trial() -> None:
 @given(st.integers(1, 40), st.integers(1, 17), st.integers(1, 9))
 @settings(max_examples=50, deadline=None)
 def test_shuffled_batches_are_blocks_of_whole_epochs(rows: int, size: int, count: int) -> None:
-    draw = Shuffled().start(None, rows, size, np.random.default_rng(0))
+    draw = Shuffled().start(None, rows, size, np.random.default_rng(0), 100)
     drawn = np.concatenate([draw(1), draw(count)]).ravel()
     for start in range(0, len(drawn) - rows + 1, rows):
         assert sorted(drawn[start : start + rows]) == list(range(rows))
@@ -269,7 +269,7 @@ def test_balanced_batches_differ_by_at_most_one_and_the_remainder_rotates(
     counts: list[int], size: int, batches: int
 ) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)
-    draw = Balanced().start(labels, len(labels), size, np.random.default_rng(0))
+    draw = Balanced().start(labels, len(labels), size, np.random.default_rng(0), 100)
     drawn = np.concatenate([draw(batches), draw(len(counts))])
     per_batch = np.stack([np.bincount(labels[rows], minlength=len(counts)) for rows in drawn])
     assert (per_batch.sum(1) == size).all()
@@ -283,14 +283,14 @@ def test_balanced_batches_differ_by_at_most_one_and_the_remainder_rotates(
 
 def test_balanced_batches_too_small_for_the_classes_are_refused() -> None:
     with pytest.raises(ValueError, match="cannot hold all 4 classes"):
-        Balanced().start(np.arange(4), 4, 3, np.random.default_rng(0))
+        Balanced().start(np.arange(4), 4, 3, np.random.default_rng(0), 1)
 
 
 @pytest.mark.parametrize("q", [0.0, 0.5, 1.0])
 def test_weighted_sampling_realises_n_to_the_q(q: float) -> None:
     counts = np.array([9000, 900, 100])
     labels = np.repeat(np.arange(3), counts)
-    draw = WeightedRandom(q).start(labels, len(labels), 100, np.random.default_rng(3))
+    draw = WeightedRandom(q).start(labels, len(labels), 100, np.random.default_rng(3), 100)
     seen = np.bincount(labels[draw(400).ravel()], minlength=3) / 40_000
     np.testing.assert_allclose(seen, counts**q / (counts**q).sum(), atol=0.01)
 

@@ -67,7 +67,7 @@ def test_the_trainer_equals_the_plain_one_model_trainer_after_50_steps(spec: Net
     trials = [tiny.prepared(dataset, recipe, repeat) for repeat in range(3 if spec.stacks else 1)]
     fitted = training.fit(recipe, trials, 3, STEPS)
     for index, trial in enumerate(trials):
-        context = training._context([trial], 3, torch.device("cpu"))
+        context = training._context(recipe, [trial], 3, torch.device("cpu"))
         model = plain(spec.build(trial.inputs.shape[1:], context))
         weights = [p for p in model.parameters() if p.dim() > 1]
         biases = [p for p in model.parameters() if p.dim() == 1]

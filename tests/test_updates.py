@@ -256,7 +256,7 @@ def test_sam_equals_a_plain_one_model_trainer_after_30_steps() -> None:
         for one in (recipe, dataclasses.replace(recipe, updates=()))
     )
     for index, trial in enumerate(trials):
-        context = training._context([trial], 3, torch.device("cpu"))
+        context = training._context(recipe, [trial], 3, torch.device("cpu"))
         model = reference.mlp_like(spec.build(trial.inputs.shape[1:], context))
         order = reference.epochs_of_batches(trial.streams.numpy("batches"), len(trial.inputs), 16, steps)
         _plain_sam(model, torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9), trial, order, rho)
@@ -281,7 +281,8 @@ def test_sam_takes_both_gradients_with_the_penalties() -> None:
     one = dataclasses.replace(recipe_of("table", spec, Sam(0.1), optimizer=Sgd(lr=0.1)), penalties=(L2(0.2),))
     trial = tiny.prepared(tiny.DATASETS["table"], one)
     fitted = training.fit(one, [trial], 3, 1)
-    model = reference.mlp_like(spec.build(trial.inputs.shape[1:], training._context([trial], 3, torch.device("cpu"))))
+    context = training._context(one, [trial], 3, torch.device("cpu"))
+    model = reference.mlp_like(spec.build(trial.inputs.shape[1:], context))
     rows = reference.epochs_of_batches(trial.streams.numpy("batches"), len(trial.inputs), 16, 1)[0]
     inputs, targets = torch.from_numpy(trial.inputs[rows]), torch.from_numpy(trial.targets[rows])
 

@@ -19,6 +19,7 @@ MOST_DROPOUT = 0.99
 MOST_NOISE = 1_000
 ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "elu", "leaky-relu", "sigmoid")
 NORMALISATIONS = ("batch", "layer", "none")
+HEADS = ("linear", "cosine")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class NetworkSpec(Stage):
     input_noise   standard deviation of Gaussian noise on what enters the network, in units of the standardised inputs
     hidden_noise  standard deviation of Gaussian noise on hidden activations, where dropout acts and before it, in
                   units of the standard deviation that the layer's activations have in this batch (Poole 2014)
+
+    head  the last map, 'linear' or 'cosine': cosines between features and weights, without biases (Cao 2019)
     """
 
     stacks: ClassVar[bool] = True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from bench.keys import added
 from bench.networks.base import (
     ACTIVATIONS,
+    HEADS,
     MOST_DEPTH,
     MOST_WIDTH,
     NORMALISATIONS,
@@ -66,6 +67,7 @@ class ResidualCnn(NetworkSpec):
     survival: float = added(1.0)
     input_noise: float = added(0.0)
     hidden_noise: float = added(0.0)
+    head: Literal["linear", "cosine"] = added("linear")
 
     def __post_init__(self) -> None:
         """Check sizes and choices."""
@@ -80,6 +82,7 @@ class ResidualCnn(NetworkSpec):
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("precision", self.precision, PRECISIONS)
         check_disturbance(self.dropout, self.input_noise, self.hidden_noise)
+        check_choice("head", self.head, HEADS)
         within("survival", self.survival, LEAST_SURVIVAL, 1)
 
     def build(self, shape: Sequence[int], context: "Context") -> "Network":

@@ -44,8 +44,19 @@ class Network(nn.Module):
         return x.float().sub_(self.get_buffer("pixel_mean")).div_(self.get_buffer("pixel_deviation"))
 
     def forward(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
-        """Return outputs [T, B, C] for the entry's inputs [T, B, ...]."""
+        """Return outputs [T, B, C] for the entry's inputs [T, B, ...]: those of the head for the features."""
+        return self.get_submodule("head")(self.features(x, training))
+
+    def features(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
+        """Return what the head is given, [T, B, H], for the entry's inputs [T, B, ...]."""
         raise NotImplementedError
+
+    def linear_head(self) -> "StackedLinear":
+        """Return the last layer. Raises ValueError where it is no linear map, as the normalised head is not."""
+        heads = [part for name, part in self.named_children() if name == "head" and isinstance(part, StackedLinear)]
+        if not heads:
+            raise ValueError("this needs a network whose head is linear; leave the head 'linear'")
+        return heads[0]
 
     def solve(self, inputs: Sequence[torch.Tensor], targets: Sequence[torch.Tensor]) -> None:
         """Set the weights of a closed-form network from each trial's training rows [N_t, ...], [N_t, K]."""
@@ -78,13 +89,13 @@ class Network(nn.Module):
         for part in running:
             part.momentum = MOMENTUM
 
-    def uniform(self, bound: float, *shape: int) -> nn.Parameter:
-        """Return a parameter [T, *shape], uniform within +-bound, each trial's from its own stream 'weights'.
+    def uniform(self, bound: float, *shape: int, purpose: str = "weights") -> nn.Parameter:
+        """Return a parameter [T, *shape], uniform within +-bound, each trial's from its own stream for a purpose.
 
         Drawn in the order in which a network asks, so that networks whose first layers agree start alike there.
         """
         out = torch.empty((self._context.trials, *shape))
-        for row, generator in zip(out, self._context.generators("weights"), strict=True):
+        for row, generator in zip(out, self._context.generators(purpose), strict=True):
             row.uniform_(-bound, bound, generator=generator)
         return nn.Parameter(out.to(self._context.device))
 
@@ -98,21 +109,88 @@ class Weighted(nn.Module):
 
 
 class StackedLinear(Weighted):
-    """T linear layers side by side: x [T, B, F] -> [T, B, H]. Initial weights as torch.nn.Linear's."""
+    """T linear layers side by side: x [T, B, F] -> [T, B, H]. Initial weights as torch.nn.Linear's.
+
+    scale: a factor [T, 1, H] on what each output gives, where a phase trains that; else None.
+    """
 
     def __init__(self, network: Network, inputs: int, outputs: int) -> None:
         super().__init__()
         bound = 1 / math.sqrt(inputs)
         self.weight = network.uniform(bound, inputs, outputs)
         self.bias = network.uniform(bound, 1, outputs)
+        self.register_parameter("scale", None)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return x W + b."""
-        return torch.baddbmm(self.bias, x, self.weight)
+        """Return x W + b, times the scale if there is one."""
+        y = torch.baddbmm(self.bias, x, self.weight)
+        return y if self.scale is None else y * self.scale
+
+    def add_scale(self) -> None:
+        """Add a scale of 1, which does not train until it is asked to."""
+        ones = torch.ones(self.bias.shape, device=self.bias.device)
+        self.scale = nn.Parameter(ones, requires_grad=False)
+
+    @torch.no_grad()
+    def renew(self, network: Network) -> None:
+        """Draw new initial weights, from streams of their own."""
+        bound = 1 / math.sqrt(self.weight.shape[1])
+        for parameter in (self.weight, self.bias):
+            parameter.copy_(network.uniform(bound, *parameter.shape[1:], purpose="new head"))
 
     def per_unit(self) -> list[torch.Tensor]:
         """Return the weights [T, H, F]."""
         return [self.weight.transpose(1, 2)]
+
+
+class NormalisedLinear(Weighted):
+    """Cosines between features and each output's weights: x [T, B, F] -> [T, B, H] in [-1, 1], without biases.
+
+    The normalised classifier of Cao 2019; the scale that it needs is the loss's.
+    """
+
+    def __init__(self, network: Network, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = network.uniform(1 / math.sqrt(inputs), inputs, outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the cosines."""
+        return torch.bmm(functional.normalize(x, dim=2), functional.normalize(self.weight, dim=1))
+
+    @torch.no_grad()
+    def renew(self, network: Network) -> None:
+        """Draw new initial weights, from streams of their own."""
+        bound = 1 / math.sqrt(self.weight.shape[1])
+        self.weight.copy_(network.uniform(bound, *self.weight.shape[1:], purpose="new head"))
+
+    def per_unit(self) -> list[torch.Tensor]:
+        """Return the weights [T, H, F]."""
+        return [self.weight.transpose(1, 2)]
+
+
+HEADS: dict[str, type[StackedLinear] | type[NormalisedLinear]] = {"linear": StackedLinear, "cosine": NormalisedLinear}
+
+
+class HeadOnly(Network):
+    """The head of a network as a network of its own, over features [T, B, F] that the rest of it gave.
+
+    scales: only the head's scale trains.
+    """
+
+    def __init__(self, network: Network, context: Context, scales: bool) -> None:
+        super().__init__(context)
+        self.head = network.get_submodule("head")
+        for name, parameter in self.head.named_parameters():
+            parameter.requires_grad_((name == "scale") == scales)
+
+    def features(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
+        """Return the features as they are."""
+        return x
+
+    def renew(self) -> None:
+        """Draw new initial weights, from streams of their own."""
+        assert isinstance(self.head, (StackedLinear, NormalisedLinear))
+        self.head.renew(self)
 
 
 @dataclass(frozen=True)

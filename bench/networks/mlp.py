@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from bench.networks.dropconnect import masked_linear
-from bench.networks.layers import ACTIVATIONS, Disturbance, Network, StackedLinear
+from bench.networks.layers import ACTIVATIONS, HEADS, Disturbance, Network, StackedLinear
 from bench.networks.normalising import normaliser
 from bench.networks.specs import Mlp
 from bench.stages.context import Context
@@ -21,7 +21,7 @@ class MlpNetwork(Network):
         super().__init__(context)
         sizes = spec.sizes(math.prod(shape))
         self.hidden = nn.ModuleList(StackedLinear(self, a, b) for a, b in pairwise(sizes))
-        self.head = StackedLinear(self, sizes[-1], context.outputs)
+        self.head = HEADS[spec.head](self, sizes[-1], context.outputs)
         self.norms = nn.ModuleList(
             normaliser(spec.normalisation, context.trials, size, context.device) for size in sizes[1:]
         )
@@ -29,8 +29,8 @@ class MlpNetwork(Network):
         self._disturb = Disturbance(context, spec.input_noise, spec.hidden_noise, spec.dropout)
         self._dropconnect = spec.dropconnect
 
-    def forward(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
-        """Return logits [T, B, C]."""
+    def features(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
+        """Return the last hidden layer's activations [T, B, H]."""
         x = self._disturb.inputs(x.flatten(2), training)
         for layer, norm in zip(self.hidden, self.norms, strict=True):
             assert isinstance(layer, StackedLinear)
@@ -39,4 +39,4 @@ class MlpNetwork(Network):
             else:
                 x = layer(x)
             x = self._disturb.hidden(self._activation(norm(x, training)), training)
-        return self.head(x)
+        return x

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from bench.networks.layers import Disturbance, Network, StackedLinear, Weighted
+from bench.networks.layers import HEADS, Disturbance, Network, Weighted
 from bench.networks.normalising import normaliser
 from bench.networks.specs import Gru, Lstm, Recurrent, Rnn
 from bench.stages.context import Context
@@ -68,21 +68,21 @@ class _RecurrentNetwork(Network):
         super().__init__(context)
         sizes = spec.sizes(shape[1])
         self.layers = nn.ModuleList(_Layer(self, a, b, spec.gates, self._outputs_first) for a, b in pairwise(sizes))
-        self.head = StackedLinear(self, sizes[-1], context.outputs)
+        self.head = HEADS[spec.head](self, sizes[-1], context.outputs)
         self.norms = nn.ModuleList(
             normaliser(spec.normalisation, context.trials, size, context.device) for size in sizes[1:]
         )
         self._disturb = Disturbance(context, spec.input_noise, spec.hidden_noise, spec.dropout)
         self._pool = spec.pool
 
-    def forward(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
-        """Return outputs [T, B, C]."""
+    def features(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
+        """Return what the head sees of the last layer's states, [T, B, units]."""
         x = self._disturb.inputs(x, training)
         for layer, norm in zip(self.layers, self.norms, strict=True):
             states = self._run(layer, x)
             x = self._pooled(states) if layer is self.layers[-1] else _over_time(states).permute(1, 2, 0, 3)
             x = self._disturb.hidden(norm(x, training), training)
-        return self.head(x)
+        return x
 
     def _pooled(self, states: States) -> torch.Tensor:
         """Return what the head sees, [T, B, units], of L states."""

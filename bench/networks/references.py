@@ -27,9 +27,9 @@ class LinearAutoregressionNetwork(Network):
         super().__init__(context)
         self.head = StackedLinear(self, math.prod(shape), context.outputs)
 
-    def forward(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
-        """Return predictions [T, B, K]."""
-        return self.head(x.flatten(2))
+    def features(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
+        """Return the points of the windows [T, B, F]."""
+        return x.flatten(2)
 
     @torch.no_grad()
     def solve(self, inputs: Sequence[torch.Tensor], targets: Sequence[torch.Tensor]) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from bench.networks.image_specs import ResidualCnn
-from bench.networks.layers import ACTIVATIONS, Disturbance, Network, StackedLinear, Weighted
+from bench.networks.layers import ACTIVATIONS, HEADS, Disturbance, Network, Weighted
 from bench.networks.normalising import EPSILON, Running
 from bench.stages.context import Context
 
@@ -107,13 +107,13 @@ class ResidualNetwork(Network):
                 halving = index == 0 and channels != spec.channels()[0]
                 self.blocks.append(_Block(self, spec, held, channels, halving, next(survivals)))
                 held = channels
-        self.head = StackedLinear(self, held, context.outputs)
+        self.head = HEADS[spec.head](self, held, context.outputs)
         self.activate = ACTIVATIONS[spec.activation]
         self._precision = torch.bfloat16 if spec.precision == "bfloat16" else torch.float32
         self._disturb = Disturbance(context, spec.input_noise, spec.hidden_noise, spec.dropout)
 
-    def forward(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
-        """Return logits float32 [1, B, C]."""
+    def features(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
+        """Return the means over the image float32 [1, B, channels]."""
         y = functional.pixel_unshuffle(self._disturb.inputs(x, training).squeeze(0), self._patch)
         y = y.to(self._precision, memory_format=torch.channels_last)
         y = self.activate(self.stem(y, training))
@@ -121,7 +121,7 @@ class ResidualNetwork(Network):
             y = block(y, self, training)
         # Over a view with the channels last: the gradient of a mean over (2, 3) lies channels first, which is slow.
         pooled = y.permute(0, 2, 3, 1).flatten(1, 2).mean(1, dtype=torch.float32)
-        return self.head(self.disturb(pooled, training)[None])
+        return self.disturb(pooled, training)[None]
 
     def disturb(self, x: torch.Tensor, training: bool) -> torch.Tensor:
         """Return activations [B, ...] with noise and dropout, in training."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from bench.keys import added
 from bench.networks.base import (
     ACTIVATIONS,
+    HEADS,
     MOST_DEPTH,
     NORMALISATIONS,
     NetworkSpec,
@@ -48,6 +49,7 @@ class Mlp(NetworkSpec):
     dropconnect: float = added(0.0)
     input_noise: float = added(0.0)
     hidden_noise: float = added(0.0)
+    head: Literal["linear", "cosine"] = added("linear")
 
     def __post_init__(self) -> None:
         """Check sizes, choices and probabilities."""
@@ -56,6 +58,7 @@ class Mlp(NetworkSpec):
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("normalisation", self.normalisation, NORMALISATIONS)
         check_disturbance(self.dropout, self.input_noise, self.hidden_noise)
+        check_choice("head", self.head, HEADS)
         check_probability("dropconnect", self.dropconnect)
         require(
             self.dropconnect == 0 or self.depth > 0,
@@ -96,6 +99,7 @@ class Recurrent(NetworkSpec):
     normalisation: Literal["none", "batch", "layer"] = added("none")
     input_noise: float = added(0.0)
     hidden_noise: float = added(0.0)
+    head: Literal["linear", "cosine"] = added("linear")
     gates: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
@@ -105,6 +109,7 @@ class Recurrent(NetworkSpec):
         check_choice("pool", self.pool, ("last", "max", "mean"))
         check_choice("normalisation", self.normalisation, NORMALISATIONS)
         check_disturbance(self.dropout, self.input_noise, self.hidden_noise)
+        check_choice("head", self.head, HEADS)
 
     def sizes(self, channels: int) -> list[int]:
         """Return the inputs of the first layer and the units of every layer."""

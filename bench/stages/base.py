@@ -15,6 +15,11 @@ class Stage:
     revision: ClassVar[int] = 1
     code: ClassVar[str | None] = None
 
+    @property
+    def label(self) -> str:
+        """Return its name in a dotted path, where a slot holds several stages."""
+        return self.kind
+
 
 def require(holds: bool, sentence: str) -> None:
     """Raise ValueError with ``sentence`` unless ``holds``."""

@@ -40,8 +40,13 @@ class _Endless:
 class Batches(Stage):
     """Base of the ways to draw batches."""
 
-    def start(self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator") -> "Draw":
-        """Return a function k -> row numbers int64 [k, B] of the next k batches. ``labels`` is None for regression."""
+    def start(
+        self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator", steps: int
+    ) -> "Draw":
+        """Return a function k -> row numbers int64 [k, B] of the next k batches of at most ``steps``.
+
+        ``labels`` int64 [N] is None for a regression.
+        """
         raise NotImplementedError
 
     def prior(self, prior: "np.ndarray") -> "np.ndarray":
@@ -55,7 +60,9 @@ class Shuffled(Batches):
 
     kind: ClassVar[str] = "shuffled"
 
-    def start(self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator") -> "Draw":
+    def start(
+        self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator", steps: int
+    ) -> "Draw":
         """Return blocks of concatenated epoch permutations."""
         stream = _Endless(lambda: rng.permutation(rows))
         return lambda count: stream.take(count * batch).reshape(count, batch)
@@ -75,7 +82,9 @@ class WeightedRandom(Batches):
         """Check q."""
         require(0 <= self.q <= 1, f"q must be between 0 (balanced) and 1 (plain), got {self.q}")
 
-    def start(self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator") -> "Draw":
+    def start(
+        self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator", steps: int
+    ) -> "Draw":
         """Return blocks of N weighted draws per epoch."""
         import numpy as np
 
@@ -106,7 +115,9 @@ class Balanced(Batches):
 
     kind: ClassVar[str] = "balanced"
 
-    def start(self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator") -> "Draw":
+    def start(
+        self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator", steps: int
+    ) -> "Draw":
         """Return balanced batches; raise ValueError without labels or where B < C."""
         import numpy as np
 

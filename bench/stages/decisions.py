@@ -25,28 +25,45 @@ class Decision:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted rule. ``shift`` [C] moves the logits themselves; ``offset`` [C] moves the predicted class only."""
+    """A fitted rule: z -> scale z + shift, by which probabilities change, and an offset of the predicted class alone.
+
+    shift, offset [C]; scale above 0.
+    """
 
     shift: "np.ndarray"
     offset: "np.ndarray"
+    scale: float = 1.0
 
     def apply(self, logits: "np.ndarray") -> Decision:
         """Decide on logits [N, C]."""
-        log_probabilities = log_softmax(logits + self.shift)
+        log_probabilities = log_softmax((logits if self.scale == 1 else self.scale * logits) + self.shift)
         return Decision(log_probabilities, (log_probabilities + self.offset).argmax(axis=1))
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Class shares float64 [C] that a rule may know of.
+
+    loss    whose posterior the raw logits estimate: what the loss saw, after resampling, batches and weights
+    rows    of the rows trained on, after resampling
+    own     of the training rows as they are
+    target  that the test rows stand for, as the dataset declares it
+
+    ``rows`` and ``own`` are empty where a record is older than they are.
+    """
+
+    loss: "np.ndarray"
+    rows: "np.ndarray"
+    own: "np.ndarray"
+    target: "np.ndarray"
 
 
 @dataclass(frozen=True)
 class Rule(Stage):
     """Base of the decision rules."""
 
-    def fit(
-        self, logits: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray", logits_prior: "np.ndarray"
-    ) -> Fitted:
-        """Fit on validation logits [N, C], labels [N] and row weights [N].
-
-        logits_prior: class shares [C] whose posterior the logits estimate, the prior that the loss saw.
-        """
+    def fit(self, logits: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray", priors: Priors) -> Fitted:
+        """Fit on validation logits [N, C], labels [N] and row weights [N]."""
         raise NotImplementedError
 
 
@@ -56,9 +73,7 @@ class Argmax(Rule):
 
     kind: ClassVar[str] = "argmax"
 
-    def fit(
-        self, logits: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray", logits_prior: "np.ndarray"
-    ) -> Fitted:
+    def fit(self, logits: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray", priors: Priors) -> Fitted:
         """Return the plain rule; nothing is fitted."""
         import numpy as np
 
@@ -80,15 +95,14 @@ class LogitAdjustment(Rule):
         """Check tau."""
         require(self.tau >= 0, f"tau must be at least 0, got {self.tau}")
 
-    def fit(
-        self, logits: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray", logits_prior: "np.ndarray"
-    ) -> Fitted:
+    def fit(self, logits: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray", priors: Priors) -> Fitted:
         """Return the adjusted rule; it is given by the prior alone. Raises ValueError for an empty class."""
         import numpy as np
 
-        if (logits_prior <= 0).any():
-            raise ValueError(f"class {int(logits_prior.argmin())} has no training row, so its log prior is undefined")
-        return Fitted(-self.tau * np.log(logits_prior), np.zeros(logits.shape[1]))
+        prior = priors.loss
+        if (prior <= 0).any():
+            raise ValueError(f"class {int(prior.argmin())} has no training row, so its log prior is undefined")
+        return Fitted(-self.tau * np.log(prior), np.zeros(logits.shape[1]))
 
 
 @dataclass(frozen=True)
@@ -102,9 +116,7 @@ class TunedThreshold(Rule):
 
     kind: ClassVar[str] = "tuned-threshold"
 
-    def fit(
-        self, logits: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray", logits_prior: "np.ndarray"
-    ) -> Fitted:
+    def fit(self, logits: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray", priors: Priors) -> Fitted:
         """Return the rule with the best offsets."""
         import numpy as np
 
