@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from bench.stages.decisions import (
-    Priors,
     Argmax,
     LogitAdjustment,
+    Priors,
     TunedThreshold,
     log_softmax,
     row_weights,

@@ -1,13 +1,19 @@
 """What can be named in a suite: every technique, with its claim and its source. Explicit lists, no registration."""
 
 from bench.catalogue.augmentation import AUGMENTATION
+from bench.catalogue.batching import BATCHING
 from bench.catalogue.cocktails import COCKTAILS
-from bench.catalogue.imbalance import IMBALANCE
+from bench.catalogue.deciding import DECIDING
+from bench.catalogue.ensembles import ENSEMBLES
 from bench.catalogue.networks import NETWORKS
 from bench.catalogue.optimisation import OPTIMISATION
 from bench.catalogue.plain import PLAIN
+from bench.catalogue.rare_classes import RARE_CLASSES
 from bench.catalogue.references import REFERENCES
 from bench.catalogue.regularisation import REGULARISATION
+from bench.catalogue.resampling import RESAMPLING
+from bench.catalogue.two_stage import TWO_STAGE
+from bench.catalogue.weighting import WEIGHTING
 from bench.recipe import Technique
 
 
@@ -20,5 +26,8 @@ def _by_name(techniques: tuple[Technique, ...]) -> dict[str, Technique]:
 
 
 TECHNIQUES: dict[str, Technique] = _by_name(
-    (*REFERENCES, *NETWORKS, *PLAIN, *AUGMENTATION, *REGULARISATION, *OPTIMISATION, *COCKTAILS, *IMBALANCE)
+    (
+        *(*REFERENCES, *NETWORKS, *PLAIN, *AUGMENTATION, *REGULARISATION, *OPTIMISATION, *COCKTAILS),
+        *(*RESAMPLING, *BATCHING, *WEIGHTING, *RARE_CLASSES, *TWO_STAGE, *ENSEMBLES, *DECIDING),
+    )
 )

@@ -1,6 +1,6 @@
 """Cost of every remedy against overfitting: its time per training step over the baseline's, in one run.
 
-    python -m tests.performance.remedies [mlp | cnn | series | digits] ...
+    python -m tests.performance.remedies [mlp | cnn | series | digits | a technique] ...
 
 Each technique of the catalogue's overfitting families that applies, at its default, through the whole training loop
 (batches, augmentation, forward, backward, update, step; validation and preparation apart), on one thread:
@@ -11,7 +11,8 @@ Each technique of the catalogue's overfitting families that applies, at its defa
     digits   images 1 x 8 x 8, network 64-128-128-10, batch 64, 20 trials side by side
 
 Techniques take turns, so that what else the machine does meets them alike; the median over the turns of a technique's
-time over the baseline's of the same turn is shown, and the least and largest.
+time over the baseline's of the same turn is shown, and the least and largest. Techniques may be named, else it is all.
+What averaged weights cost once, at the end, is scaled to the few steps that are timed here.
 """
 
 import dataclasses
@@ -32,6 +33,8 @@ from bench.splits import Split
 from tests.performance.random_data import RandomData
 
 TURNS = 7
+SETTINGS = ("mlp", "cnn", "series", "digits")
+REFRESH_BATCHES = training.REFRESH_BATCHES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +72,7 @@ def timed(one: Setting, technique: Technique) -> float:
     ready: list[Prepared] = []
     for repeat in range(one.trials):
         ready.append(prepare(one.data, data, split, recipe, Streams(1, "speed", repeat, 0)))
+    training.REFRESH_BATCHES = max(1, round(REFRESH_BATCHES * one.steps / recipe.steps))
     fit = training.fit(recipe, ready, one.data.outputs, one.steps)
     return 1e3 * fit.seconds / one.steps
 
@@ -76,12 +80,14 @@ def timed(one: Setting, technique: Technique) -> float:
 def main() -> None:
     """Print a row per technique and setting."""
     settle_process()
-    for name in sys.argv[1:] or ("mlp", "cnn"):
+    only = [name for name in sys.argv[1:] if name in TECHNIQUES]
+    for name in [name for name in sys.argv[1:] if name in SETTINGS] or SETTINGS[:2]:
         one = setting(name)
         remedies = [
             technique
             for technique in TECHNIQUES.values()
             if technique.name == "baseline" or technique.family.startswith("overfitting")
+            if not only or technique.name in ("baseline", *only)
             if not technique.not_applicable(one.data.task, one.data.kind, one.recipe)
         ]
         times = np.array([[timed(one, technique) for technique in remedies] for _ in range(TURNS + 1)])[1:]
