@@ -5,14 +5,14 @@ Light: no torch, pandas, scikit-learn or scipy.
 
 import dataclasses
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bench.catalogue import TECHNIQUES
 from bench.datasets import DATASETS
 from bench.datasets.base import Dataset
 from bench.errors import UsageError, unknown
-from bench.keys import canonical
+from bench.keys import canonical, told
 from bench.metrics import METRICS, Metric
 from bench.output import Answer
 from bench.recipe import Technique
@@ -98,8 +98,7 @@ def _metric(metric: Metric) -> str:
 def shown(value: object) -> str:
     """Return a value of a change as a person would write it."""
     if isinstance(value, Stage):
-        held = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return f"{value.kind}({', '.join(f'{name}={_inside(one)}' for name, one in held.items())})"
+        return f"{value.kind}({', '.join(f'{name}={_inside(one)}' for name, one in told(value).items())})"
     if isinstance(value, tuple):
         return ", ".join(shown(item) for item in value)
     return str(value)
@@ -107,6 +106,8 @@ def shown(value: object) -> str:
 
 def _inside(value: object) -> str:
     """Return a value within a stage: several in brackets, so that they are told from the stage's next field."""
+    if isinstance(value, Mapping):
+        return f"[{', '.join(f'{name}={shown(one)}' for name, one in value.items())}]"
     return f"[{shown(value)}]" if isinstance(value, tuple) else shown(value)
 
 

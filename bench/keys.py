@@ -24,10 +24,15 @@ def added(default: _Value) -> _Value:
     return dataclasses.field(default=default, metadata={"added": True})
 
 
+def told(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass without added ones that hold their default."""
+    held = {f: getattr(value, f.name) for f in dataclasses.fields(value)}
+    return {f.name: one for f, one in held.items() if not ("added" in f.metadata and one == f.default)}
+
+
 def described(value: Any) -> dict[str, Any]:
     """Return the fields of a dataclass as plain JSON data, without added ones that hold their default."""
-    held = {f: getattr(value, f.name) for f in dataclasses.fields(value)}
-    return {f.name: canonical(one) for f, one in held.items() if not ("added" in f.metadata and one == f.default)}
+    return {name: canonical(one) for name, one in told(value).items()}
 
 
 @dataclasses.dataclass(frozen=True, order=True)

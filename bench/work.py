@@ -424,7 +424,7 @@ def _priors(recipe: Recipe, one: "_Ready", fit: training.Fit, index: int) -> Pri
     prepared = one.prepared
     if fit.seen is None or prepared.row_prior is None or prepared.own_prior is None or prepared.target_prior is None:
         return None
-    loss = recipe.last.loss.prior(fit.seen[index])
+    loss = recipe.last.loss.prior(fit.seen[index], len(prepared.targets))
     return Priors(loss=loss, rows=prepared.row_prior, own=prepared.own_prior, target=prepared.target_prior)
 
 

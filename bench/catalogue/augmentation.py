@@ -7,7 +7,7 @@ from bench.stages.enlarging import Enlarge
 from bench.stages.image_augmentation import Crop, Cutout, Flip
 from bench.stages.mixing import CutMix, Mixup
 
-_PER_KIND: dict[str, tuple[Augment, ...]] = {
+USUAL: dict[str, tuple[Augment, ...]] = {
     "series": (Jitter(0.05), Scaling(0.1), WindowShift(3)),
     "table": (ClassNoise(0.1),),
     "image": (Crop(), Flip()),
@@ -21,7 +21,7 @@ AUGMENTATION: tuple[Technique, ...] = (
         claim="trains on varied copies: jitter, scaling and window shift for series, noise within class for tables, "
         "crops and mirror images for images",
         source=_SOURCE,
-        per_kind={kind: {"augment": stages} for kind, stages in _PER_KIND.items()},
+        per_kind={kind: {"augment": stages} for kind, stages in USUAL.items()},
         why_not="its neutral setting differs per kind of data; each augmentation at zero is tested by itself",
     ),
     Technique(
@@ -29,7 +29,7 @@ AUGMENTATION: tuple[Technique, ...] = (
         family="overfitting",
         claim="adds a transformed copy of every training row once, before training, so that the set is twice as large",
         source=f"Simard et al. 2003 (the idea); {_SOURCE}",
-        per_kind={kind: {"enlarge": Enlarge(1, stages)} for kind, stages in _PER_KIND.items()},
+        per_kind={kind: {"enlarge": Enlarge(1, stages)} for kind, stages in USUAL.items()},
         grid={"enlarge.copies": (1, 3)},
         neutral={"enlarge.copies": 0},
     ),

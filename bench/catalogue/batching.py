@@ -1,7 +1,8 @@
 """Remedies against class imbalance that act on how batches are drawn."""
 
 from bench.recipe import Technique
-from bench.stages.batching import Balanced, WeightedRandom
+from bench.stages.batching import Balanced, Progressive, Shuffled, WeightedRandom
+from bench.stages.phases import Phase
 
 _CLASSES = ("classification",)
 
@@ -23,6 +24,25 @@ BATCHING: tuple[Technique, ...] = (
         source="Kang et al. 2020, section 4.1 (class-balanced sampling)",
         change={"batches": Balanced()},
         why_not="it has no setting that leaves batches as they were",
+        tasks=_CLASSES,
+    ),
+    Technique(
+        name="progressive-sampling",
+        family="imbalance: batches",
+        claim="draws rows as they are at first, and step by step more evenly over the classes",
+        source="Kang et al. 2020, section 4.1 (progressively-balanced sampling)",
+        change={"batches": Progressive()},
+        why_not="from the first step on rows are drawn with replacement",
+        tasks=_CLASSES,
+    ),
+    Technique(
+        name="deferred-sampling",
+        family="imbalance: batches",
+        claim="learns from rows as they are first, and from balanced batches in the last fifth of the steps",
+        source="Cao et al. 2019, section 3.3 (the deferral, there also tried with re-sampling)",
+        change={"phases": (Phase("deferred", 0.8, {"batches": Balanced()}),)},
+        grid={"phases.deferred.start": (0.5, 0.8)},
+        neutral={"phases.deferred.batches": Shuffled()},
         tasks=_CLASSES,
     ),
 )

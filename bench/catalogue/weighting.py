@@ -2,8 +2,14 @@
 
 from bench.recipe import Technique
 from bench.stages.losses import CrossEntropy, Focal, LogitAdjusted
+from bench.stages.margins import Ldam, VectorScaling
+from bench.stages.phases import Phase
 
 _CLASSES = ("classification",)
+_BETAS = (0.99, 0.999, 0.9999)
+_DEFERRED = Phase("deferred", 0.8, {"loss.weights": "effective"})
+_MARGINS = {"network.head": "cosine", "loss": Ldam(15.0)}
+_NO_MARGINS = {"network.head": "linear", "loss.margin": 0.0}
 
 WEIGHTING: tuple[Technique, ...] = (
     Technique(
@@ -44,6 +50,45 @@ WEIGHTING: tuple[Technique, ...] = (
         tasks=_CLASSES,
     ),
     Technique(
+        name="class-weights-sqrt",
+        family="imbalance: loss",
+        claim="weights a class by 1/sqrt(n_c) in a weighted mean: half-way, on a log scale, to balanced",
+        source="Cui et al. 2019, section 1 (smoothed weights); Mahajan et al. 2018 (as sampling)",
+        change={"loss": CrossEntropy("sqrt", "weighted-mean")},
+        neutral={"loss.weights": "none"},
+        tasks=_CLASSES,
+    ),
+    Technique(
+        name="class-weights-effective",
+        family="imbalance: loss",
+        claim="weights a class by (1-beta)/(1-beta^n_c) in a weighted mean: rows overlap, so many are worth less each",
+        source="Cui et al. 2019, eq. 2; a weighted mean as Cao et al. 2019 use it",
+        change={"loss": CrossEntropy("effective", "weighted-mean")},
+        grid={"loss.beta": _BETAS},
+        neutral={"loss.weights": "none"},
+        tasks=_CLASSES,
+    ),
+    Technique(
+        name="class-weights-effective-mean",
+        family="imbalance: loss",
+        claim="weights a class by (1-beta)/(1-beta^n_c) in a plain mean, after the C weights are made to add up to C",
+        source="Cui et al. 2019, eq. 2 and section 4",
+        change={"loss": CrossEntropy("effective", "mean")},
+        grid={"loss.beta": _BETAS},
+        neutral={"loss.weights": "none"},
+        tasks=_CLASSES,
+    ),
+    Technique(
+        name="deferred-reweighting",
+        family="imbalance: loss",
+        claim="weights classes by effective numbers in the last fifth of the steps only, once features are learned",
+        source="Cao et al. 2019, section 3.3 (epoch 160 of 200)",
+        change={"phases": (_DEFERRED,)},
+        grid={"phases.deferred.start": (0.5, 0.8)},
+        neutral={"phases.deferred.loss.weights": "none"},
+        tasks=_CLASSES,
+    ),
+    Technique(
         name="focal",
         family="imbalance: loss",
         claim="down-weights examples that are already easy",
@@ -61,6 +106,45 @@ WEIGHTING: tuple[Technique, ...] = (
         change={"loss": LogitAdjusted(1.0)},
         grid={"loss.tau": (0.5, 1.0, 1.5)},
         neutral={"loss.tau": 0.0},
+        tasks=_CLASSES,
+    ),
+    Technique(
+        name="balanced-softmax",
+        family="imbalance: loss",
+        claim="adds log n_c to the logits in training: the logit-adjusted loss at tau 1 under its other name",
+        source="Ren et al. 2020 (Balanced Softmax)",
+        change={"loss": LogitAdjusted(1.0)},
+        neutral={"loss.tau": 0.0},
+        tasks=_CLASSES,
+    ),
+    Technique(
+        name="vector-scaling",
+        family="imbalance: loss",
+        claim="shifts logits by the log prior and shrinks those of rare classes, which acts even when all rows are fit",
+        source="Kini et al. 2021 (VS-loss)",
+        change={"loss": VectorScaling(0.15, 1.25)},
+        grid={"loss.gamma": (0.05, 0.15, 0.3), "loss.tau": (0.75, 1.25)},
+        neutral={"loss.gamma": 0.0, "loss.tau": 0.0},
+        tasks=_CLASSES,
+    ),
+    Technique(
+        name="ldam",
+        family="imbalance: loss",
+        claim="asks for leads proportional to n_c^(-1/4), at most 0.5 between cosines, which a scale of 30 makes 15",
+        source="Cao et al. 2019, section 3.2",
+        change=_MARGINS,
+        grid={"loss.margin": (6.0, 15.0)},
+        neutral=_NO_MARGINS,
+        tasks=_CLASSES,
+    ),
+    Technique(
+        name="ldam-drw",
+        family="imbalance: loss",
+        claim="asks for margins as ldam, and weights classes in the last fifth of the steps as deferred-reweighting",
+        source="Cao et al. 2019, algorithm 1",
+        change={**_MARGINS, "phases": (_DEFERRED,)},
+        grid={"loss.margin": (6.0, 15.0)},
+        neutral={**_NO_MARGINS, "phases.deferred.loss.weights": "none"},
         tasks=_CLASSES,
     ),
 )

@@ -20,6 +20,7 @@ MOST_NOISE = 1_000
 ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "elu", "leaky-relu", "sigmoid")
 NORMALISATIONS = ("batch", "layer", "none")
 HEADS = ("linear", "cosine")
+HEAD_SCALE, MOST_HEAD_SCALE = 30.0, 1_000
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ class NetworkSpec(Stage):
     hidden_noise  standard deviation of Gaussian noise on hidden activations, where dropout acts and before it, in
                   units of the standard deviation that the layer's activations have in this batch (Poole 2014)
 
-    head  the last map, 'linear' or 'cosine': cosines between features and weights, without biases (Cao 2019)
+    head        the last map: 'linear'; or 'cosine', cosines between features and weights times ``head_scale``, without
+                biases (Cao 2019). Without a scale a softmax of cosines would always be nearly uniform
+    head_scale  of a cosine head, the largest size of a logit
     """
 
     stacks: ClassVar[bool] = True
@@ -63,6 +66,12 @@ def check_disturbance(dropout: float, input_noise: float, hidden_noise: float) -
     check_probability("dropout", dropout)
     within("input_noise", input_noise, 0, MOST_NOISE)
     within("hidden_noise", hidden_noise, 0, MOST_NOISE)
+
+
+def check_head(head: str, scale: float) -> None:
+    """Raise ValueError unless the head is one and its scale is in range."""
+    check_choice("head", head, HEADS)
+    require(0 < scale <= MOST_HEAD_SCALE, f"head_scale must be above 0 and at most {MOST_HEAD_SCALE}, got {scale}")
 
 
 def check_size(name: str, size: int, scale: float) -> None:

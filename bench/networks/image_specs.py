@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from bench.keys import added
 from bench.networks.base import (
     ACTIVATIONS,
-    HEADS,
+    HEAD_SCALE,
     MOST_DEPTH,
     MOST_WIDTH,
     NORMALISATIONS,
     NetworkSpec,
     check_choice,
     check_disturbance,
+    check_head,
     check_size,
     scaled,
 )
@@ -68,6 +69,7 @@ class ResidualCnn(NetworkSpec):
     input_noise: float = added(0.0)
     hidden_noise: float = added(0.0)
     head: Literal["linear", "cosine"] = added("linear")
+    head_scale: float = added(HEAD_SCALE)
 
     def __post_init__(self) -> None:
         """Check sizes and choices."""
@@ -82,7 +84,7 @@ class ResidualCnn(NetworkSpec):
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("precision", self.precision, PRECISIONS)
         check_disturbance(self.dropout, self.input_noise, self.hidden_noise)
-        check_choice("head", self.head, HEADS)
+        check_head(self.head, self.head_scale)
         within("survival", self.survival, LEAST_SURVIVAL, 1)
 
     def build(self, shape: Sequence[int], context: "Context") -> "Network":

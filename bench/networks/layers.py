@@ -12,7 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from bench.networks.image_specs import ResidualCnn
 from bench.networks.normalising import MOMENTUM, Running
+from bench.networks.specs import Mlp, Recurrent
 from bench.stages.context import Context
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -144,18 +146,20 @@ class StackedLinear(Weighted):
 
 
 class NormalisedLinear(Weighted):
-    """Cosines between features and each output's weights: x [T, B, F] -> [T, B, H] in [-1, 1], without biases.
+    """Cosines between features and each output's weights, times a fixed scale: x [T, B, F] -> [T, B, H], no biases.
 
-    The normalised classifier of Cao 2019; the scale that it needs is the loss's.
+    The normalised classifier of Cao 2019. The scale is here and not in a loss, so that whatever reads logits (losses,
+    scores, decision rules) reads the same ones.
     """
 
-    def __init__(self, network: Network, inputs: int, outputs: int) -> None:
+    def __init__(self, network: Network, inputs: int, outputs: int, scale: float) -> None:
         super().__init__()
+        self._scale = scale
         self.weight = network.uniform(1 / math.sqrt(inputs), inputs, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the cosines."""
-        return torch.bmm(functional.normalize(x, dim=2), functional.normalize(self.weight, dim=1))
+        """Return the cosines times the scale."""
+        return torch.bmm(functional.normalize(x, dim=2), functional.normalize(self.weight, dim=1)) * self._scale
 
     @torch.no_grad()
     def renew(self, network: Network) -> None:
@@ -168,7 +172,13 @@ class NormalisedLinear(Weighted):
         return [self.weight.transpose(1, 2)]
 
 
-HEADS: dict[str, type[StackedLinear] | type[NormalisedLinear]] = {"linear": StackedLinear, "cosine": NormalisedLinear}
+def make_head(
+    network: Network, spec: Mlp | Recurrent | ResidualCnn, inputs: int, outputs: int
+) -> StackedLinear | NormalisedLinear:
+    """Return the last layer that a specification asks for, [T, B, inputs] -> [T, B, outputs]."""
+    if spec.head == "cosine":
+        return NormalisedLinear(network, inputs, outputs, spec.head_scale)
+    return StackedLinear(network, inputs, outputs)
 
 
 class HeadOnly(Network):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from bench.networks.dropconnect import masked_linear
-from bench.networks.layers import ACTIVATIONS, HEADS, Disturbance, Network, StackedLinear
+from bench.networks.layers import ACTIVATIONS, Disturbance, Network, StackedLinear, make_head
 from bench.networks.normalising import normaliser
 from bench.networks.specs import Mlp
 from bench.stages.context import Context
@@ -21,7 +21,7 @@ class MlpNetwork(Network):
         super().__init__(context)
         sizes = spec.sizes(math.prod(shape))
         self.hidden = nn.ModuleList(StackedLinear(self, a, b) for a, b in pairwise(sizes))
-        self.head = HEADS[spec.head](self, sizes[-1], context.outputs)
+        self.head = make_head(self, spec, sizes[-1], context.outputs)
         self.norms = nn.ModuleList(
             normaliser(spec.normalisation, context.trials, size, context.device) for size in sizes[1:]
         )

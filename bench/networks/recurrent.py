@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from bench.networks.layers import HEADS, Disturbance, Network, Weighted
+from bench.networks.layers import Disturbance, Network, Weighted, make_head
 from bench.networks.normalising import normaliser
 from bench.networks.specs import Gru, Lstm, Recurrent, Rnn
 from bench.stages.context import Context
@@ -68,7 +68,7 @@ class _RecurrentNetwork(Network):
         super().__init__(context)
         sizes = spec.sizes(shape[1])
         self.layers = nn.ModuleList(_Layer(self, a, b, spec.gates, self._outputs_first) for a, b in pairwise(sizes))
-        self.head = HEADS[spec.head](self, sizes[-1], context.outputs)
+        self.head = make_head(self, spec, sizes[-1], context.outputs)
         self.norms = nn.ModuleList(
             normaliser(spec.normalisation, context.trials, size, context.device) for size in sizes[1:]
         )

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from bench.networks.image_specs import ResidualCnn
-from bench.networks.layers import ACTIVATIONS, HEADS, Disturbance, Network, Weighted
+from bench.networks.layers import ACTIVATIONS, Disturbance, Network, Weighted, make_head
 from bench.networks.normalising import EPSILON, Running
 from bench.stages.context import Context
 
@@ -107,7 +107,7 @@ class ResidualNetwork(Network):
                 halving = index == 0 and channels != spec.channels()[0]
                 self.blocks.append(_Block(self, spec, held, channels, halving, next(survivals)))
                 held = channels
-        self.head = HEADS[spec.head](self, held, context.outputs)
+        self.head = make_head(self, spec, held, context.outputs)
         self.activate = ACTIVATIONS[spec.activation]
         self._precision = torch.bfloat16 if spec.precision == "bfloat16" else torch.float32
         self._disturb = Disturbance(context, spec.input_noise, spec.hidden_noise, spec.dropout)

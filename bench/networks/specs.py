@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from bench.keys import added
 from bench.networks.base import (
     ACTIVATIONS,
-    HEADS,
+    HEAD_SCALE,
     MOST_DEPTH,
     NORMALISATIONS,
     NetworkSpec,
     check_choice,
     check_disturbance,
+    check_head,
     check_probability,
     check_size,
     scaled,
@@ -50,6 +51,7 @@ class Mlp(NetworkSpec):
     input_noise: float = added(0.0)
     hidden_noise: float = added(0.0)
     head: Literal["linear", "cosine"] = added("linear")
+    head_scale: float = added(HEAD_SCALE)
 
     def __post_init__(self) -> None:
         """Check sizes, choices and probabilities."""
@@ -58,7 +60,7 @@ class Mlp(NetworkSpec):
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("normalisation", self.normalisation, NORMALISATIONS)
         check_disturbance(self.dropout, self.input_noise, self.hidden_noise)
-        check_choice("head", self.head, HEADS)
+        check_head(self.head, self.head_scale)
         check_probability("dropconnect", self.dropconnect)
         require(
             self.dropconnect == 0 or self.depth > 0,
@@ -100,6 +102,7 @@ class Recurrent(NetworkSpec):
     input_noise: float = added(0.0)
     hidden_noise: float = added(0.0)
     head: Literal["linear", "cosine"] = added("linear")
+    head_scale: float = added(HEAD_SCALE)
     gates: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
@@ -109,7 +112,7 @@ class Recurrent(NetworkSpec):
         check_choice("pool", self.pool, ("last", "max", "mean"))
         check_choice("normalisation", self.normalisation, NORMALISATIONS)
         check_disturbance(self.dropout, self.input_noise, self.hidden_noise)
-        check_choice("head", self.head, HEADS)
+        check_head(self.head, self.head_scale)
 
     def sizes(self, channels: int) -> list[int]:
         """Return the inputs of the first layer and the units of every layer."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from bench.stages.base import Stage, require
 from bench.stages.context import Context
+from bench.stages.rarity import rare_classes
 
 if TYPE_CHECKING:
     import torch
@@ -122,3 +123,25 @@ class ClassNoise(Augment):
             return x + table[trials, group] * context.normal(self.kind, tuple(x.shape[1:]))
 
         return noise
+
+
+@dataclass(frozen=True)
+class RareClasses(Augment):
+    """Augments the examples of rare classes by all ``stages`` in turn, and leaves the others as they are."""
+
+    kind: ClassVar[str] = "rare-classes"
+    stages: tuple[Augment, ...] = ()
+
+    def begin(self, context: Context) -> "Augmenter":
+        """Return the function that augments x [T, B, ...] of rare classes; raise ValueError for a regression."""
+        stages = [stage.begin(context) for stage in self.stages]
+        rare = rare_classes(context)
+
+        def augment(x: "torch.Tensor", targets: "torch.Tensor") -> "torch.Tensor":
+            changed = x
+            for stage in stages:
+                changed = stage(changed, targets)
+            chosen = rare.gather(1, targets)
+            return changed.where(chosen.view(*chosen.shape, *[1] * (x.dim() - 2)), x)
+
+        return augment

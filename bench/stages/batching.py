@@ -106,6 +106,46 @@ class WeightedRandom(Batches):
 
 
 @dataclass(frozen=True)
+class Progressive(Batches):
+    """Rows drawn with replacement, at first all alike, and by and by all classes alike.
+
+    In step t of T, from 0, a row is of class c with probability (1 - t/T) n_c/N + (t/T) 1/C; the rows of a class are
+    alike. Source: Kang et al. 2020, section 4.1 (progressively-balanced sampling), where t counts epochs. T is the
+    maximum of steps, or in a phase what is left of them.
+    """
+
+    kind: ClassVar[str] = "progressive"
+
+    def start(
+        self, labels: "np.ndarray | None", rows: int, batch: int, rng: "np.random.Generator", steps: int
+    ) -> "Draw":
+        """Return batches of drawn rows; raise ValueError without labels."""
+        import numpy as np
+
+        if labels is None:
+            raise ValueError("progressive sampling needs class labels")
+        order = np.argsort(labels, kind="stable")  # rows, class after class
+        _, first, counts = np.unique(labels[order], return_index=True, return_counts=True)
+        drawn = 0
+
+        def draw(count: int) -> "np.ndarray":
+            nonlocal drawn
+            share = np.minimum(np.arange(drawn, drawn + count) / steps, 1.0)[:, None]
+            drawn += count
+            balanced, which, row = rng.random((count, 3, batch)).transpose(1, 0, 2)
+            own = (which * len(counts)).astype(np.int64)  # a class, all alike
+            of_class = first[own] + (row * counts[own]).astype(np.int64)
+            of_all = (row * rows).astype(np.int64)
+            return order[np.where(balanced < share, of_class, of_all)]
+
+        return draw
+
+    def prior(self, prior: "np.ndarray") -> "np.ndarray":
+        """Return what the loss sees at the end, which the logits then answer for: equal shares."""
+        return _even(prior)
+
+
+@dataclass(frozen=True)
 class Balanced(Batches):
     """Every batch has the same number of rows of each class.
 
@@ -147,5 +187,10 @@ class Balanced(Batches):
 
     def prior(self, prior: "np.ndarray") -> "np.ndarray":
         """Return equal shares for the classes that are present."""
-        present = prior > 0
-        return present / present.sum()
+        return _even(prior)
+
+
+def _even(prior: "np.ndarray") -> "np.ndarray":
+    """Return equal shares [C] for the classes that are present."""
+    present = prior > 0
+    return present / present.sum()

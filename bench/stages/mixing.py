@@ -10,14 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from bench.keys import added
 from bench.stages.base import Stage, require
 from bench.stages.context import Context
+from bench.stages.rarity import class_counts, rare_classes
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
     Mixer = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+    LabelShares = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,11 @@ class Mix(Stage):
     """Base of the mixes: an example keeps a share drawn from Beta(alpha, alpha), its partner gives the rest.
 
     alpha: at 1 every share is equally likely, towards 0 examples stay as they are; 0 mixes nothing.
+    rare_only: only examples of rare classes are mixed, with partners of any class; the others stay as they are.
     """
 
     alpha: float = 1.0
+    rare_only: bool = added(False)
 
     def __post_init__(self) -> None:
         """Check alpha."""
@@ -40,6 +45,8 @@ class Mix(Stage):
         if self.alpha == 0:
             return lambda inputs, targets: (inputs, targets)
         generators = [streams.numpy(f"{self.kind} shares") for streams in context.streams]
+        rare = rare_classes(context) if self.rare_only else None
+        label_shares = self._label_shares(context)
 
         def mix(inputs: "torch.Tensor", targets: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
             shares = np.stack([rng.beta(self.alpha, self.alpha, inputs.shape[1]) for rng in generators])
@@ -47,7 +54,10 @@ class Mix(Stage):
             mixed, kept = self._mixed(inputs, partners, shares, context)
             if context.regression:
                 return mixed, _means(targets, partners, kept)
-            return mixed, _soft_labels(targets, partners, kept, context)
+            if rare is not None:
+                chosen = rare.gather(1, targets)
+                mixed, kept = _where(chosen, mixed, inputs), kept.masked_fill(~chosen, 1.0)
+            return mixed, _soft_labels(targets, partners, label_shares(kept, targets, partners), context)
 
         return mix
 
@@ -59,6 +69,13 @@ class Mix(Stage):
         Takes the shares asked for, float64 [T, B]; returns the inputs and the shares kept, float [T, B].
         """
         raise NotImplementedError
+
+    def _label_shares(self, context: Context) -> "LabelShares":
+        """Return a function of shares kept, labels and partners, all [T, B]: the share [T, B] of an example's label.
+
+        Here it is the share kept of the example.
+        """
+        return lambda kept, _labels, _partners: kept
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,41 @@ class Mixup(Mix):
 
         kept = torch.from_numpy(shares).to(inputs)
         return _means(inputs, partners, kept), kept
+
+
+@dataclass(frozen=True)
+class Remix(Mixup):
+    """Mixup whose label goes to the rarer class entirely where one is much rarer. Source: Chou et al. 2020.
+
+    Of classes with n_i and n_j training rows and an example that keeps the share s of class i: all to class j where
+    n_i / n_j >= kappa and s < tau, all to class i where n_j / n_i >= kappa and 1 - s < tau, else as mixup.
+
+    So more of the labels are of rare classes than of the rows: no rule that corrects for priors knows of it.
+    """
+
+    kind: ClassVar[str] = "remix"
+    kappa: float = 3.0
+    tau: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Check the shape of the shares, and from when on labels go to the rarer class."""
+        super().__post_init__()
+        require(self.kappa >= 1, f"kappa must be at least 1, got {self.kappa}")
+        require(0 <= self.tau <= 1, f"tau must be between 0 and 1, got {self.tau}")
+
+    def _label_shares(self, context: Context) -> "LabelShares":
+        """Return the function above; raise ValueError for a regression."""
+        import torch
+
+        counts = class_counts(context)
+
+        def shares(kept: "torch.Tensor", labels: "torch.Tensor", partners: "torch.Tensor") -> "torch.Tensor":
+            own, other = counts.gather(1, labels), counts.gather(1, labels.gather(1, partners))
+            to_partner = (own >= self.kappa * other) & (kept < self.tau)
+            to_own = (other >= self.kappa * own) & (1 - kept < self.tau)
+            return torch.where(to_partner, 0.0, torch.where(to_own, 1.0, kept))
+
+        return shares
 
 
 @dataclass(frozen=True)
@@ -128,6 +180,11 @@ def _of(partners: "torch.Tensor", values: "torch.Tensor") -> "torch.Tensor":
     trials, batch = partners.shape
     flat = partners + batch * torch.arange(trials, device=partners.device)[:, None]
     return values.flatten(0, 1).index_select(0, flat.flatten()).view(values.shape)
+
+
+def _where(chosen: "torch.Tensor", there: "torch.Tensor", elsewhere: "torch.Tensor") -> "torch.Tensor":
+    """Return values [T, B, ...]: ``there`` for the examples chosen, bool [T, B], and ``elsewhere`` for the others."""
+    return there.where(chosen.view(*chosen.shape, *[1] * (there.dim() - 2)), elsewhere)
 
 
 def _means(values: "torch.Tensor", partners: "torch.Tensor", kept: "torch.Tensor") -> "torch.Tensor":
