@@ -172,8 +172,6 @@ class Course:
 
         if old is not None and not (phase is not None and phase.anew):
             optimizer, rates, span = old.optimizer, old.rates, old.span
-            for group, rate in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = rate  # until the schedule, if there is one now, says otherwise
         else:
             optimizer = recipe.optimizer.make(*network.split(), alone=not recipe.network.stacks)
             rates = [group["lr"] for group in optimizer.param_groups]
