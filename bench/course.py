@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 BLOCK = 64  # steps whose batches are drawn at once
 BARE = {"augment": (), "mix": None}  # slots that are empty where features train instead of rows
+SCALE = "head.scale"  # what trains in phases of the scales alone
 _Part = TypeVar("_Part")
 
 
@@ -119,17 +120,13 @@ class Course:
         self._trials, self._context, self._network, self._rows, self._steps = trials, context, network, rows, steps
         self._recipes = recipe.in_phases()
         self._phases: tuple[Phase | None, ...] = (None, *recipe.phases)
-        self._starts = [0, *(round(phase.start * steps) for phase in recipe.phases), steps]
+        self._starts = [*recipe.starts(steps), steps]
         self._number = 0
+        self._answered: list[np.ndarray] = []
         self.resample_seconds = 0.0
         if any(phase.part == "scales" for phase in recipe.phases):
             network.linear_head().add_scale()
         self._running = self._begin(None)
-
-    @property
-    def seen(self) -> np.ndarray | None:
-        """Return the class shares float64 [T, C] that reach the loss in the present phase; None for a regression."""
-        return self._running.context.seen
 
     def at(self, step: int) -> Running:
         """Return what runs in a step (from 0). Steps are asked for in order."""
@@ -137,6 +134,21 @@ class Course:
             self._number += 1
             self._running = self._begin(self._running)
         return self._running
+
+    @property
+    def recipe(self) -> Recipe:
+        """Return the recipe of the present phase."""
+        return self._running.recipe
+
+    def prior(self, taken: np.ndarray) -> np.ndarray | None:
+        """Return the class shares float64 [T, C] whose posterior the outputs estimate; None for a regression.
+
+        taken: after how many steps each trial's weights are kept, int [T], 1 or more: its phase then is what counts.
+        """
+        if not self._answered:
+            return None
+        phases = np.searchsorted(self._starts[1:-1], taken, side="left")
+        return np.stack([self._answered[phase][trial] for trial, phase in enumerate(phases)])
 
     def _begin(self, before: Running | None) -> Running:
         """Return what runs in the present phase, after what ran before."""
@@ -146,10 +158,14 @@ class Course:
             recipe = dataclasses.replace(recipe, **BARE)
             network, rows, context = self._on_features(phase, recipe)
         elif before is not None and before.network is not network:
-            network.requires_grad_(True)
+            for name, parameter in network.named_parameters():
+                parameter.requires_grad_(name != SCALE)
         if context.seen is not None:
             seen = [recipe.batches.prior(shares(labels, context.outputs)) for labels in context.targets]
             context = dataclasses.replace(context, seen=np.stack(seen))  # random streams go on
+            self._answered.append(
+                np.stack([recipe.loss.prior(one, len(own)) for one, own in zip(seen, context.targets, strict=True)])
+            )
         old = before if before is not None and before.network is network else None
 
         def kept(slot: str, part: str, make: Callable[[], _Part]) -> _Part:

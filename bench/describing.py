@@ -17,6 +17,7 @@ from bench.metrics import METRICS, Metric
 from bench.output import Answer
 from bench.recipe import Technique
 from bench.stages.base import Stage
+from bench.stages.phases import Phase
 
 WIDTH = 100
 SECTIONS = ("techniques", "datasets", "metrics")
@@ -97,11 +98,21 @@ def _metric(metric: Metric) -> str:
 
 def shown(value: object) -> str:
     """Return a value of a change as a person would write it."""
+    if isinstance(value, Phase):
+        return _phase(value)
     if isinstance(value, Stage):
         return f"{value.kind}({', '.join(f'{name}={_inside(one)}' for name, one in told(value).items())})"
     if isinstance(value, tuple):
         return ", ".join(shown(item) for item in value)
     return str(value)
+
+
+def _phase(phase: Phase) -> str:
+    """Return a phase as 'retrained (from 0.8 of the steps: head alone, with new weights; batches = balanced())'."""
+    notes = [] if phase.part == "all" else [f"{phase.part} alone{', with new weights' if phase.fresh else ''}"]
+    notes += ["optimizer begins anew"] if phase.reset else []
+    notes += [f"{path} = {shown(value)}" for path, value in phase.change.items()]
+    return f"{phase.name} (from {phase.start:g} of the steps{': ' if notes else ''}{'; '.join(notes)})"
 
 
 def _inside(value: object) -> str:

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional
 
 from bench import metrics
+from bench.course import Course
 from bench.networks.layers import Network
 from bench.prediction import copied, predict, state_of
 from bench.preparation import Prepared
@@ -46,7 +47,8 @@ class Fit:
     diverged   trials whose loss became non-finite, bool [T]
     seconds    thread CPU seconds of training per trial (the stack's divided by T), evaluation and resampling apart;
                resample_seconds: of resampling in the course of it
-    seen       class shares float64 [T, C] that reached the loss at the end; None for a regression
+    prior      class shares float64 [T, C] whose posterior the outputs estimate: what the loss saw when the weights that
+               are kept were trained, as it weighs them; None for a regression
     snapshots  copies of the running state after the steps asked for, as far as the stack came, for ``prediction.at``
     """
 
@@ -59,7 +61,7 @@ class Fit:
     evaluate_seconds: float
     snapshots: list[tuple[int, dict[str, torch.Tensor]]] = field(default_factory=list)
     resample_seconds: float = 0.0
-    seen: np.ndarray | None = None
+    prior: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ class Progress:
             self._kept[name][chosen] = value[chosen]
         self._kept_step[which] = step
 
-    def result(self, seconds: float, resample_seconds: float, seen: np.ndarray | None) -> Fit:
+    def result(self, seconds: float, course: Course) -> Fit:
         """Put the kept weights back and return what the training gave. Seconds are the whole stack's."""
         for name, value in state_of(self._network).items():
             if name in self._kept:
@@ -215,6 +217,6 @@ class Progress:
             seconds=seconds / trials,
             evaluate_seconds=self._validator.seconds / trials,
             snapshots=self._snapshots,
-            resample_seconds=resample_seconds / trials,
-            seen=seen,
+            resample_seconds=course.resample_seconds / trials,
+            prior=course.prior(self._kept_step),
         )

@@ -109,7 +109,9 @@ class Recipe:
         """
         recipes: list[Recipe] = [dataclasses.replace(self, phases=(), finish=None)]
         before = 0.0
-        for phase in self.phases:
+        for number, phase in enumerate(self.phases):
+            if phase.name in [earlier.name for earlier in self.phases[:number]]:
+                raise ValueError(f"two phases are called '{phase.name}'; give one of them another name")
             if phase.start <= before:
                 raise ValueError(f"phase '{phase.name}' must start after {before:g} of the steps, got {phase.start:g}")
             try:
@@ -119,10 +121,17 @@ class Recipe:
             before = phase.start
         return tuple(recipes)
 
-    @property
-    def last(self) -> "Recipe":
-        """Return the recipe of the last phase."""
-        return self.in_phases()[-1]
+    def starts(self, steps: int) -> tuple[int, ...]:
+        """Return the step (from 0) of so many with which each phase begins; 0 comes first, for what precedes them all.
+
+        Phases keep their order however few steps there are, and the last one has the last step: several may begin with
+        the same step, which then is the last one's.
+        """
+        return 0, *(min(round(phase.start * steps), steps - 1) for phase in self.phases)
+
+    def beside(self, trials: int) -> int:
+        """Return how many networks train side by side in a stack of so many trials."""
+        return trials * self.members if self.network.stacks else 1
 
     def share(self) -> float:
         """Return the share of the training part that a trial trains on."""
@@ -205,11 +214,11 @@ def combine(techniques: Sequence[Technique], kind: str) -> Change:
 
 
 def apply(recipe: Recipe, change: Change) -> Recipe:
-    """Return the recipe with a change made; whole slots first, then fields inside them.
+    """Return the recipe with a change made; whole slots first (phases, which change others, last), then their fields.
 
     Raises UsageError for a path that does not exist, a value of the wrong type, or one out of range.
     """
-    for path in sorted(change, key=lambda path: path.count(".")):
+    for path in sorted(change, key=lambda path: (path.count("."), path == "phases")):
         recipe = _set(recipe, path.split("."), change[path], path)
     return recipe
 

@@ -5,7 +5,7 @@ nothing: no stopping, no rule, no rank, no verdict. The network is left as the t
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,17 +87,25 @@ def _on_the_way(
     regression = any(one.scaled.dtype.kind == "f" for one in tests)
     columns = [one.inputs for one in tests for _ in range(recipe.members)]
     each = len(fits[0].steps)
-    snapshots = [fit.snapshots or [(0, {})] for fit in fits]
-    for point in range(max(map(len, snapshots))):
+    for step in max(([step for step, _ in fit.snapshots] or [0] for fit in fits), key=len):
         outputs = []
-        for at, (fit, own) in enumerate(zip(fits, snapshots, strict=True)):
-            _, state = own[min(point, len(own) - 1)]
+        for at, fit in enumerate(fits):
+            state = _state_after(fit, step) if fit.snapshots else {}
             with training.at(fit.network, state):
                 if recipe.finish is not None and state:
                     recipe.finish.finish(fit.network)
                 outputs += training.predict(fit.network, columns[at * each : (at + 1) * each])
-        step = max(snapshots, key=len)[point][0]
         yield step, members.averaged(outputs, recipe.members, regression)
+
+
+def _state_after(fit: training.Fit, step: int) -> Mapping[str, torch.Tensor]:
+    """Return the state of a stack at a snapshot; of a column that ended before, as it was at its last one."""
+    taken = np.array([step for step, _ in fit.snapshots])
+    places = np.searchsorted(taken, np.minimum(fit.steps, step), side="right") - 1
+    states = [fit.snapshots[max(0, place)][1] for place in places]
+    if all(state is states[0] for state in states):
+        return states[0]
+    return {name: torch.stack([state[name][at] for at, state in enumerate(states)]) for name in states[0]}
 
 
 def _loss(outputs: np.ndarray, one: HeldOut) -> float:

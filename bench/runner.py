@@ -7,6 +7,7 @@ import dataclasses
 import uuid
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from typing import Protocol
 
 from bench.execution import Execute
@@ -89,11 +90,12 @@ def with_probes(plan: Plan, jobs: Sequence[Job]) -> list[Job]:
     after: dict[int, list[Job]] = {}
     for training in _baselines(plan):
         own = [at for at, job in enumerate(jobs) if job.dataset_label == training.dataset_label]
-        timed = {len(jobs[at].places) for at in own if jobs[at].training == training.digest}
-        for size in sorted({len(jobs[at].places) for at in own} - timed):
-            like = [at for at in own if len(jobs[at].places) == size]
+        sizes = {at: jobs[at].recipe.beside(len(jobs[at].places)) for at in own}
+        timed = {sizes[at] for at in own if jobs[at].training == training.digest}
+        for size in sorted({*sizes.values()} - timed):
+            like = [at for at in own if sizes[at] == size]
             for at, where, name in ((like[0], before, "before"), (like[-1], after, "after")):
-                where.setdefault(at, []).append(_probe_job(training, jobs[at], name))
+                where.setdefault(at, []).append(_probe_job(training, jobs[at], size, name))
     return [one for at, job in enumerate(jobs) for one in (*before.get(at, ()), job, *after.get(at, ()))]
 
 
@@ -104,14 +106,18 @@ def _baselines(plan: Plan) -> list[Training]:
     return [training for training in whole.trainings if training.digest in digests]
 
 
-def _probe_job(training: Training, like: Job, name: str) -> Job:
-    """Return a short training of the baseline in a stack of the size of another job's."""
+def _probe_job(training: Training, like: Job, size: int, name: str) -> Job:
+    """Return a short training of the baseline, as many networks side by side as in another job.
+
+    Where an ensemble's members are more than the baseline has trials, some of these stand there several times.
+    """
+    count = max(1, size // training.recipe.members) if training.recipe.network.stacks else 1
     return dataclasses.replace(
         like,
         part=f"{like.part}-probe-{name}",
         training=training.digest,
         recipe=training.recipe,
-        places=training.trials[: len(like.places)],
+        places=tuple(islice(cycle(training.trials), count)),
         rules=(),
         curve_metric="",
         probe=min(training.recipe.steps, max(FEWEST_PROBED, training.recipe.steps // PROBED)),

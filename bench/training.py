@@ -50,6 +50,8 @@ def fit(
     network = recipe.network.build(trials[0].inputs.shape[1:], context)
     rows = Rows.of([trial.inputs for trial in trials], device), Rows.of([trial.targets for trial in trials], device)
     validator = Validator(trials, context)
+    if recipe.finish is not None:
+        recipe.finish.check(network)
     began = time.thread_time()
 
     if recipe.network.closed_form:
@@ -63,10 +65,12 @@ def fit(
 
     progress = Progress(network, recipe, context, steps, validator, snapshots)
     course = Course(recipe, trials, context, network, rows, steps)
-    average = recipe.stopping.average(network, steps) if recipe.stopping else None
+    trained, average = None, None
 
     for step in range(steps):
         now = course.at(step)
+        if recipe.stopping is not None and now.network is not trained:  # another part trains: its average begins here
+            trained, average = now.network, recipe.stopping.average(network, steps)
         inputs, targets = now.batch()
         losses = now.descend(step, partial(now.gradients, inputs, targets))  # [T]
         if average is not None:
@@ -76,10 +80,10 @@ def fit(
         if deadline is not None and time.monotonic() > deadline:
             raise OutOfTimeError(f"ran past its time limit at step {step + 1} of {steps}")
 
-    if average is not None and average.put():
-        network.refresh(_plain_inputs(recipe, trials, network, rows[0], steps))
+    if average is not None and average.put() and trained is network:
+        network.refresh(_plain_inputs(course.recipe, trials, network, rows[0], steps))
     seconds = time.thread_time() - began - validator.seconds - course.resample_seconds
-    done = progress.result(seconds, course.resample_seconds, course.seen)
+    done = progress.result(seconds, course)
     if recipe.finish is not None:
         recipe.finish.finish(network)
     return done

@@ -124,11 +124,11 @@ def _probe(job: Job) -> Part:
     part = Part.empty()
     try:
         ready = [_make_ready(job, place) for place in job.places]
-        columns = [member for one in ready for member in one.members]
-        fit = training.fit(job.recipe, columns, _outputs(job.dataset, ready[0].data), job.probe, deadline)
+        fit = members.joined(_fits(job, ready, job.probe, deadline), job.recipe.members)
     except (training.OutOfTimeError, *FAILURES):
         return part
-    cost = {"steps": job.probe, "stack": len(ready), "cpu_seconds": fit.seconds, "machine": machine()["machine"]}
+    beside = job.recipe.beside(len(ready))
+    cost = {"steps": job.probe, "stack": beside, "cpu_seconds": fit.seconds, "machine": machine()["machine"]}
     part.probes.append({"training": job.training, "run": job.provenance["run"], **cost})
     return part
 
@@ -166,7 +166,7 @@ def _make_ready(job: Job, place: Place) -> _Ready:
         Streams(job.seed, job.dataset.name, place.repeat, place.fold, place.replica, member)
         for member in range(job.recipe.members)
     )
-    ready = tuple(prepare(job.dataset, data, parts, job.recipe, streams) for streams in all_streams)
+    ready = members.sharing(prepare(job.dataset, data, parts, job.recipe, streams) for streams in all_streams)
     prepared, steps = ready[0], job.recipe.steps
     if job.recipe.budget == "epochs":
         steps = max(1, round(steps * len(prepared.targets) / len(prepared.own_targets) * job.recipe.more_rows))
@@ -243,7 +243,7 @@ def _predict(job: Job, stack: "list[_Ready]", fits: list[training.Fit]) -> _Pred
     return _Predicted(outputs, tests, curves, seconds)
 
 
-def _finished(job: Job, stack: "list[_Ready]", fit: training.Fit, predicted: _Predicted, index: int) -> Part:
+def _finished(job: Job, stack: "list[_Ready]", fit: members.Together, predicted: _Predicted, index: int) -> Part:
     """Return one trained trial's part; where it cannot be scored it fails by itself, whatever trained beside it."""
     try:
         return _score(job, stack, fit, predicted, index)
@@ -253,7 +253,7 @@ def _finished(job: Job, stack: "list[_Ready]", fit: training.Fit, predicted: _Pr
         return part
 
 
-def _score(job: Job, stack: "list[_Ready]", fit: training.Fit, predicted: _Predicted, index: int) -> Part:
+def _score(job: Job, stack: "list[_Ready]", fit: members.Together, predicted: _Predicted, index: int) -> Part:
     """Return the record, scores, labels, logits and truths of one trial of a stack."""
     began = time.thread_time()
     part, one = Part.empty(), stack[index]
@@ -269,7 +269,7 @@ def _score(job: Job, stack: "list[_Ready]", fit: training.Fit, predicted: _Predi
         truths["validation"] = one.data.targets[one.split.validation]
         days = {"test": day}
         own = {name: (outputs[name], truths[name], days.get(name)) for name in PARTS}
-        _add_scores(job, one, own, _priors(job.recipe, one, fit, index), part)
+        _add_scores(job, one, own, _priors(one, fit, index), part)
         part.truths[row["truth"]] = {"target": truth, "day": day}
         if predicted.curves:
             row |= _recorded(predicted.curves[index], job.curve_metric)
@@ -278,10 +278,13 @@ def _score(job: Job, stack: "list[_Ready]", fit: training.Fit, predicted: _Predi
     return part
 
 
-def _divergence(fit: training.Fit, index: int, outputs: dict[str, np.ndarray]) -> str:
+def _divergence(fit: members.Together, index: int, outputs: dict[str, np.ndarray]) -> str:
     """Return why a trial's outputs [N, C] cannot be scored, or an empty string."""
-    if fit.diverged[index]:
-        return f"the loss became non-finite by step {fit.steps[index]}"
+    steps, diverged = fit.member_steps[index], fit.member_diverged[index]
+    if diverged.any():
+        member = int(diverged.argmax())
+        whose = f" of member {member + 1} of {len(steps)}" if len(steps) > 1 else ""
+        return f"the loss{whose} became non-finite by step {steps[member]}"
     broken = [name for name, values in outputs.items() if not np.isfinite(values).all()]
     return f"the loss stayed finite, but outputs on {' and '.join(broken)} rows are not" if broken else ""
 
@@ -369,24 +372,25 @@ def _missing(kind: type) -> Any:
     return float("nan") if kind is float else kind()
 
 
-def _measured(job: Job, one: "_Ready", fit: training.Fit, index: int, stack: int) -> dict[str, Any]:
+def _measured(job: Job, one: "_Ready", fit: members.Together, index: int, stack: int) -> dict[str, Any]:
     """Return what the training of one trial measured."""
     prepared, steps = one.prepared, int(fit.steps[index])
     shape = prepared.inputs.shape[1:]
     outputs = _outputs(job.dataset, one.data)
-    recipe, priors = job.recipe, _priors(job.recipe, one, fit, index)
-    examples = steps * recipe.batch_size * recipe.members
+    recipe, priors = job.recipe, _priors(one, fit, index)
+    taken = fit.member_steps[index].tolist()
+    passes = sum(_passes(recipe, one.steps, *each) for each in zip(taken, one.members, strict=True))
     own = sum(step <= steps for step in fit.curve.steps)  # later ones are there for others of the stack
     return {
-        "no_op": prepared.no_op,
+        "no_op": all(member.no_op for member in one.members),
         "steps": steps,
         "stop_step": int(fit.stop_step[index]),
-        "examples": examples,
-        "flops": _examples(recipe, steps, one) * recipe.network.flops(shape, outputs),
+        "examples": sum(taken) * recipe.batch_size,
+        "flops": passes * recipe.network.flops(shape, outputs),
         "cpu_seconds": fit.seconds,
         "resample_seconds": fit.resample_seconds + sum(member.resample_seconds for member in one.members),
         "prepare_seconds": sum(member.prepare_seconds for member in one.members),
-        "stack": stack,
+        "stack": recipe.beside(stack),
         "rows_train": len(prepared.targets),
         "rows_own": len(prepared.own_targets),
         "rows_validation": len(prepared.validation_targets),
@@ -403,29 +407,29 @@ def _measured(job: Job, one: "_Ready", fit: training.Fit, index: int, stack: int
     }
 
 
-def _examples(recipe: Recipe, steps: int, one: "_Ready") -> float:
-    """Return how many forward passes of the whole network a trial's training is worth; a step there and back is three.
+def _passes(recipe: Recipe, steps: int, taken: int, rows: Prepared) -> float:
+    """Return how many forward passes of the whole network a training is worth; a step there and back is three.
 
-    A phase that trains a part of the head takes one pass over the training rows; the head's own cost is left out.
+    steps: at most, of which so many were taken. A phase that trains a part of the head takes one pass over the training
+    rows; the head's own cost is left out.
     """
-    starts = [round(phase.start * one.steps) for phase in recipe.phases]
+    starts = recipe.starts(steps)
     passes = 0.0
-    for phase, start, end in zip((None, *recipe.phases), (0, *starts), (*starts, one.steps), strict=True):
-        taken = max(0, min(steps, end) - start)
+    for phase, start, end in zip((None, *recipe.phases), starts, (*starts[1:], steps), strict=True):
+        own = max(0, min(taken, end) - start)
         if phase is None or phase.part == "all":
-            passes += 3.0 * taken * recipe.batch_size
-        elif taken:
-            passes += len(one.prepared.targets)
-    return passes * recipe.members
+            passes += 3.0 * own * recipe.batch_size
+        elif own:
+            passes += len(rows.targets)
+    return passes
 
 
-def _priors(recipe: Recipe, one: "_Ready", fit: training.Fit, index: int) -> Priors | None:
+def _priors(one: "_Ready", fit: training.Fit, index: int) -> Priors | None:
     """Return the class shares that decision rules may know of; None for a regression."""
     prepared = one.prepared
-    if fit.seen is None or prepared.row_prior is None or prepared.own_prior is None or prepared.target_prior is None:
+    if fit.prior is None or prepared.row_prior is None or prepared.own_prior is None or prepared.target_prior is None:
         return None
-    loss = recipe.last.loss.prior(fit.seen[index], len(prepared.targets))
-    return Priors(loss=loss, rows=prepared.row_prior, own=prepared.own_prior, target=prepared.target_prior)
+    return Priors(loss=fit.prior[index], rows=prepared.row_prior, own=prepared.own_prior, target=prepared.target_prior)
 
 
 def _recorded(curve: Recorded, metric: str) -> dict[str, Any]:

@@ -8,15 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
-from bench.stages.decisions import (
-    Argmax,
-    LogitAdjustment,
-    Priors,
-    TunedThreshold,
-    log_softmax,
-    row_weights,
-    to_logits,
-)
+from bench.stages.corrections import LogitAdjustment
+from bench.stages.decisions import Argmax, Priors, log_softmax, row_weights, to_logits
+from bench.stages.thresholds import TunedThreshold
 
 
 def priors(loss: np.ndarray) -> Priors:
@@ -60,7 +54,7 @@ def test_tuned_offsets_never_lose_macro_f1_on_the_rows_they_were_tuned_on(seed: 
 
 
 def test_a_single_offset_is_the_best_of_all_for_its_class() -> None:
-    from bench.stages.decisions import _best_offset
+    from bench.stages.thresholds import _best_offset
 
     logits, labels = _logits(5, 3, rows=40)
     weights = np.ones(40)

@@ -190,12 +190,17 @@ class HeadOnly(Network):
     def __init__(self, network: Network, context: Context, scales: bool) -> None:
         super().__init__(context)
         self.head = network.get_submodule("head")
+        self._frozen = scales
         for name, parameter in self.head.named_parameters():
             parameter.requires_grad_((name == "scale") == scales)
 
     def features(self, x: torch.Tensor, training: bool = False) -> torch.Tensor:
         """Return the features as they are."""
         return x
+
+    def per_unit(self) -> list[torch.Tensor]:
+        """Return views of the weights that train, as [T, units, incoming weights]."""
+        return [] if self._frozen else super().per_unit()
 
     def renew(self) -> None:
         """Draw new initial weights, from streams of their own."""
