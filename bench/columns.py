@@ -20,6 +20,7 @@ def schemas() -> "dict[str, pa.Schema]":
         "examples": whole, "flops": real, "cpu_seconds": real, "resample_seconds": real, "prepare_seconds": real,
         "evaluate_seconds": real, "score_seconds": real, "stack": whole, "rows_train": whole, "rows_own": whole,
         "rows_validation": whole, "rows_test": whole, "truth": word, "fingerprint": word, "split": word,
+        "evaluation": word,
         "seen_prior": pa.list_(real), "validation_prior": pa.list_(real), "target_prior": pa.list_(real),
         "row_prior": pa.list_(real), "own_prior": pa.list_(real),
         "curve_step": pa.list_(whole), "curve_train": pa.list_(real), "curve_validation": pa.list_(real),

@@ -24,6 +24,7 @@ PLACED = {
     "split": "the rows were split otherwise",
     "rows_validation": "there are other validation rows",
     "truth": "the test rows are others",
+    "evaluation": "what is evaluated are other rows",
 }
 _CLOSE = 1e-9  # two computations of one score from one confusion matrix
 _SHOWN = 3  # differing fields that are named

@@ -143,7 +143,7 @@ def standing(one: "Standing") -> dict[str, Any]:
         "steps": one.steps,
         "examples": one.examples,
         "flops": one.flops,
-        "no_op": one.no_op,
+        "no_op": one.no_op or one.same_scores,
         "done": one.done,
         "planned": one.planned,
         "statuses": one.statuses,

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from bench import members, training
+from bench import audit, canary, members, preparation, training
 from bench.datasets.base import Data, Dataset
 from bench.errors import FAILURES, one_line
 from bench.keys import Place, Streams, digest
-from bench.preparation import Prepared, prepare
+from bench.preparation import Prepared
 from bench.process import machine, release_memory, settle_process
 from bench.recipe import Recipe
 from bench.recording import HeldOut, Recorded, curve_steps, record
@@ -102,6 +102,8 @@ def _other_data(job: Job) -> str:
 def _run_stacks(job: Job) -> Part:
     """Prepare the trials of a job, and train and score those of equal steps side by side."""
     deadline = None if job.limit is None else time.monotonic() + job.limit
+    if leak := _leak(job):
+        return lost_job(job, "failed", leak)
     part = Part.empty()
     for places in [job.places] if job.recipe.network.stacks else [(place,) for place in job.places]:
         ready: list[_Ready] = []
@@ -113,6 +115,35 @@ def _run_stacks(job: Job) -> Part:
         for steps in sorted({one.steps for one in ready}):
             _train(job, [one for one in ready if one.steps == steps], steps, deadline, part)
     return part
+
+
+_watched: dict[tuple[str, str], str] = {}
+
+
+def _leak(job: Job) -> str:
+    """Return what of a training follows rows that it must not read, or an empty string; found out once per run.
+
+    The first trial that can be trained shows it; where none can, their records will say why.
+    """
+    name = (job.training, job.provenance.get("run", ""))
+    if name in _watched:
+        return _watched[name]
+    for place in job.places:
+        try:
+            data = _data(job.dataset, job.seed, place.repeat)
+            parts = split(job.dataset, data, job.folds, job.seed, place.repeat, place.fold)
+            found = canary.leak(canary.Trial(job.dataset, data, parts, job.recipe, job.rules, _streams(job, place)))
+        except FAILURES:
+            continue
+        if name[1]:
+            _watched[name] = found
+        return found
+    return ""
+
+
+def _streams(job: Job, place: Place, member: int = 0) -> Streams:
+    """Return the random streams of a trial's member."""
+    return Streams(job.seed, job.dataset.name, place.repeat, place.fold, place.replica, member)
 
 
 def _probe(job: Job) -> Part:
@@ -144,11 +175,15 @@ def lost_job(job: Job, status: str, reason: str) -> Part:
 
 @dataclass(frozen=True)
 class _Ready:
-    """One prepared trial: its place, data and split, what its members train on, and its maximum of steps."""
+    """One prepared trial: its place, data and split, what its members train on, and its maximum of steps.
+
+    seal: what the rows are that it is evaluated on
+    """
 
     place: Place
     data: Data
     split: Split
+    seal: audit.Seal
     members: tuple[Prepared, ...]
     steps: int
 
@@ -160,17 +195,17 @@ class _Ready:
 
 def _make_ready(job: Job, place: Place) -> _Ready:
     """Make the data of one trial and prepare its rows."""
-    data = _data(job.dataset, job.seed, place.repeat)
+    data, fingerprint = _cached(job.dataset, job.seed, place.repeat)
     parts = split(job.dataset, data, job.folds, job.seed, place.repeat, place.fold)
-    all_streams = (
-        Streams(job.seed, job.dataset.name, place.repeat, place.fold, place.replica, member)
-        for member in range(job.recipe.members)
+    seal = audit.watch(job.dataset, data, parts, fingerprint)
+    all_streams = (_streams(job, place, member) for member in range(job.recipe.members))
+    ready = members.sharing(
+        preparation.prepare(job.dataset, data, parts, job.recipe, streams) for streams in all_streams
     )
-    ready = members.sharing(prepare(job.dataset, data, parts, job.recipe, streams) for streams in all_streams)
     prepared, steps = ready[0], job.recipe.steps
     if job.recipe.budget == "epochs":
         steps = max(1, round(steps * len(prepared.targets) / len(prepared.own_targets) * job.recipe.more_rows))
-    return _Ready(place, data, parts, ready, steps)
+    return _Ready(place, data, parts, seal, ready, steps)
 
 
 def _train(job: Job, stack: "list[_Ready]", steps: int, deadline: float | None, part: Part) -> None:
@@ -259,6 +294,7 @@ def _score(job: Job, stack: "list[_Ready]", fit: members.Together, predicted: _P
     part, one = Part.empty(), stack[index]
     outputs = {name: predicted.outputs[name][index] for name in PARTS}
     truth, day = predicted.tests[index].truth, predicted.tests[index].day
+    audit.check_scored(one.seal, one.data, one.split, one.members, predicted.tests[index], outputs)
     row = _record(job, one.place) | _measured(job, one, fit, index, len(stack))
     row |= {"truth": _truth_digest(truth, day), "rows_test": len(truth)}
     row["evaluate_seconds"] = fit.evaluate_seconds + predicted.seconds
@@ -360,8 +396,8 @@ MEASURED: dict[str, type] = {
     "no_op": bool, "steps": int, "stop_step": int, "examples": int, "flops": float, "cpu_seconds": float,
     "resample_seconds": float, "prepare_seconds": float, "evaluate_seconds": float, "score_seconds": float,
     "stack": int, "rows_train": int, "rows_own": int, "rows_validation": int, "rows_test": int, "truth": str,
-    "fingerprint": str, "split": str, "seen_prior": list, "validation_prior": list, "target_prior": list,
-    "row_prior": list, "own_prior": list,
+    "fingerprint": str, "split": str, "evaluation": str,
+    "seen_prior": list, "validation_prior": list, "target_prior": list, "row_prior": list, "own_prior": list,
     "curve_step": list, "curve_train": list, "curve_validation": list,
     "curve_test_step": list, "curve_test": list, "curve_test_score": list, "curve_metric": str,
 }  # fmt: skip
@@ -396,6 +432,7 @@ def _measured(job: Job, one: "_Ready", fit: members.Together, index: int, stack:
         "rows_validation": len(prepared.validation_targets),
         "fingerprint": _fingerprint(job.dataset, job.seed, one.place.repeat),
         "split": one.split.digest(),
+        "evaluation": one.seal.digest,
         "seen_prior": _listed(None if priors is None else priors.loss),
         "validation_prior": _listed(prepared.validation_prior),
         "target_prior": _listed(prepared.target_prior),
@@ -460,6 +497,9 @@ _cache: "OrderedDict[tuple[str, int, int], tuple[Data, str]]" = OrderedDict()
 
 def _cached(dataset: Dataset, seed: int, repeat: int) -> tuple[Data, str]:
     """Return the arrays of one repeat and their fingerprint; recent ones stay in memory, up to ``_CACHE_BYTES``."""
+    if canary.tampering():
+        data = dataset.make(seed, repeat)
+        return data, data.fingerprint()
     name = (digest(dataset.identity()), seed, repeat)
     if name not in _cache:
         data = dataset.make(seed, repeat)

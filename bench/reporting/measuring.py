@@ -38,9 +38,24 @@ def measure(done: Trials, baseline: Trials | None, facts: Mapping[str, Any], pro
         "cost_seconds": float(_cost(done).mean()),
         **{name: float(done[name].mean()) for name in ("steps", "examples", "flops")},
         "no_op": bool(done["no_op"].astype(bool).all()),
+        "same_scores": _same_scores(done, baseline),
         "metrics": {name: value for name, value in own.items() if np.isfinite(value)},
         **({} if classes is None else {f"class_{name}": getattr(classes, name) for name in _BY_CLASS}),
     }
+
+
+def _same_scores(done: Trials, baseline: Trials | None) -> bool:
+    """Return whether another training than the baseline's gave its very scores, to the bit, in every trial.
+
+    Every metric on training, validation and test rows is looked at, so that a decision rule is not taken for one.
+    """
+    if baseline is None or not len(done) or len(done) != len(baseline):
+        return False
+    one, other = (trials.at(np.lexsort((trials["fold"], trials["repeat"])).tolist()) for trials in (done, baseline))
+    if set(one["training"]) & set(other["training"]):
+        return False
+    names = ["repeat", "fold", *(part + metric for part in ("", TRAIN, VALIDATION) for metric in METRICS)]
+    return all(np.array_equal(one[name].astype(float), other[name].astype(float), equal_nan=True) for name in names)
 
 
 def _cost(trials: Trials) -> np.ndarray:

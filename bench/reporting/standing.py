@@ -37,6 +37,8 @@ class Standing:
     flops_ratio: FLOPs over the baseline's, shown where no trial of the baseline shares machine and stack size.
     places: the share of resamplings of the repeats in which it takes the first place, the second and so on.
     beats, beaten_by: techniques that it is significantly better than, and those that are than it, in the plan's order.
+    no_op: its resampling or enlarging changed no row in any trial; same_scores: its training is another than the
+    baseline's, and yet every score of every trial is the baseline's to the bit.
     replica: 1 where this is the baseline once more, whose difference to the baseline is the noise floor (A/A).
     """
 
@@ -76,6 +78,7 @@ class Standing:
     examples: float = np.nan
     flops: float = np.nan
     no_op: bool = False
+    same_scores: bool = False
     metrics: Mapping[str, float] = field(default_factory=dict)
     class_precision: np.ndarray | None = None
     class_recall: np.ndarray | None = None

@@ -103,7 +103,7 @@ def title(dataset: DatasetAnalysis) -> str:
 
 
 def lacking(dataset: DatasetAnalysis) -> list[str]:
-    """Return a line for every technique without full coverage, with the reasons, and one for those not applicable."""
+    """Return a line for every technique without full coverage, with the reasons; those not applicable; those idle."""
     lines = []
     if dataset.absent:
         missing = [one.technique for one in dataset.standings if not one.not_applicable]
@@ -118,7 +118,16 @@ def lacking(dataset: DatasetAnalysis) -> list[str]:
         if one.not_applicable:
             reasons.setdefault(one.not_applicable.removeprefix(f"{one.technique} "), []).append(one.technique)
     lines += [f"not applicable ({reason}): {', '.join(sorted(names))}" for reason, names in reasons.items()]
-    return lines
+    return lines + _unchanged(dataset)
+
+
+def _unchanged(dataset: DatasetAnalysis) -> list[str]:
+    """Return a line for the techniques that changed nothing, and one for those whose resampling did not."""
+    same = [one.technique for one in dataset.planned if one.same_scores]
+    rows = [one.technique for one in dataset.planned if one.no_op and not one.same_scores]
+    lines = [f"changed nothing (every score of every trial is the baseline's, to the last bit): {', '.join(same)}"]
+    lines.append(f"resampling or enlarging changed no row in any trial: {', '.join(rows)}")
+    return [line for line, names in zip(lines, (same, rows), strict=True) if names]
 
 
 def verdict_matrix(analysis: Analysis) -> list[list[str]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.metrics import METRICS
+from bench.reporting.guarding import OTHER_ROWS, on_other_rows
 
 if TYPE_CHECKING:
     from bench.store import Store
@@ -21,6 +22,7 @@ RUN_COLUMNS = (
     "reason",
     "no_op",
     "truth",
+    "evaluation",
     "machine",
     "versions",
     "commit",
@@ -86,8 +88,9 @@ def trial_table(plan: Mapping[str, Any], store: "Store") -> Trials:
     """Return the planned trials of every cell with their records and scores.
 
     status: that of the record; 'missing' without one, 'unscored' where the cell's rule has no test score yet, 'failed'
-    (with the rule's reason) where it could not be fitted. Columns named as a metric hold test scores, those with
-    ``train_`` or ``validation_`` before it the scores on the rows trained on, or decided on.
+    (with a reason) where it could not be fitted, or the trial was evaluated on other rows than the baseline's. Columns
+    named as a metric hold test scores, those with ``train_`` or ``validation_`` before it the scores on the rows that
+    were trained or decided on.
     """
     import pandas as pd
 
@@ -115,6 +118,8 @@ def trial_table(plan: Mapping[str, Any], store: "Store") -> Trials:
     refused = (table["status"] == "ok") & (table["refused"] != "")
     table.loc[refused, "status"] = "failed"
     table["reason"] = table["refused"].where(refused, table["reason"]).fillna("")
+    elsewhere = on_other_rows(table, plan["baseline"])
+    table.loc[elsewhere, "status"], table.loc[elsewhere, "reason"] = "failed", OTHER_ROWS
     scored = [prefix + metric for prefix in ("", *_OTHER_PARTS.values()) for metric in METRICS]
     numbers = {name: table[name].to_numpy(dtype=float) for name in (*NUMBERS, *scored)}
     return Trials({name: np.asarray(table[name]) for name in table.columns} | numbers)
