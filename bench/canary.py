@@ -32,7 +32,7 @@ from bench.preparation import Prepared
 from bench.recipe import Recipe
 from bench.scoring import PARTS, Outcome, relative
 from bench.splits import Split
-from bench.stages.decisions import Priors, Rule
+from bench.stages.decisions import Rule
 
 STEPS = 5  # of a short run
 ROWS = 256  # of each part that a short run predicts, evenly spaced
@@ -299,12 +299,11 @@ def _decided(
         values = {name: Outcome(restore(outputs[name]).astype(np.float32), truths[name]) for name in PARTS}
         rows, _ = scoring.score_values(values, trial.data.unit)
         return {"the score on training and validation rows changes": _numbers(rows)}
-    if fit.seen is None or ready.row_prior is None or ready.own_prior is None or ready.target_prior is None:
+    priors = ready.priors(None if fit.prior is None else fit.prior[0])
+    if priors is None:
         return {}
-    loss = trial.recipe.last.loss.prior(fit.seen[0])
-    priors = Priors(loss=loss, rows=ready.row_prior, own=ready.own_prior, target=ready.target_prior)
     outcomes = {name: Outcome(relative(outputs[name]), truths[name]) for name in PARTS}
-    found = {"the class shares that the loss saw change": loss}
+    found = {"the class shares that the loss saw change": priors.loss}
     for name, rule in trial.rules:
         scored = scoring.score_rules("", [(name, rule)], outcomes, priors)
         found[f"the rule '{rule.kind}' changes"] = _numbers(scored.scores)

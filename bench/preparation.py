@@ -11,6 +11,7 @@ from bench.keys import Streams
 from bench.recipe import Recipe
 from bench.splits import Split
 from bench.stages.context import Context
+from bench.stages.decisions import Priors, row_weights
 from bench.stages.preprocessing import Fitted
 from bench.stages.resampling import Resample
 from bench.subsets import subset
@@ -52,6 +53,12 @@ class Prepared:
     resample_seconds: float
     mirrors: bool = False
 
+    def priors(self, loss: np.ndarray | None) -> Priors | None:
+        """Return the class shares that decision rules may know of, ``loss`` [C] among them; None for a regression."""
+        if loss is None or self.row_prior is None or self.own_prior is None or self.target_prior is None:
+            return None
+        return Priors(loss=loss, rows=self.row_prior, own=self.own_prior, target=self.target_prior)
+
 
 def shares(labels: np.ndarray, classes: int) -> np.ndarray:
     """Return class shares float64 [C] of labels int64 [N]."""
@@ -64,7 +71,6 @@ def prepare(dataset: Dataset, data: Data, split: Split, recipe: Recipe, streams:
     Raises ValueError where a resampler or a loss cannot work on these rows (the trial becomes a failed record).
     """
     from bench.splits import target_prior
-    from bench.stages.decisions import row_weights
 
     for stage in (recipe.preprocess, recipe.resample, recipe.enlarge):
         if stage is not None:

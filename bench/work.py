@@ -305,7 +305,7 @@ def _score(job: Job, stack: "list[_Ready]", fit: members.Together, predicted: _P
         truths["validation"] = one.data.targets[one.split.validation]
         days = {"test": day}
         own = {name: (outputs[name], truths[name], days.get(name)) for name in PARTS}
-        _add_scores(job, one, own, _priors(one, fit, index), part)
+        _add_scores(job, one, own, one.prepared.priors(None if fit.prior is None else fit.prior[index]), part)
         part.truths[row["truth"]] = {"target": truth, "day": day}
         if predicted.curves:
             row |= _recorded(predicted.curves[index], job.curve_metric)
@@ -413,7 +413,7 @@ def _measured(job: Job, one: "_Ready", fit: members.Together, index: int, stack:
     prepared, steps = one.prepared, int(fit.steps[index])
     shape = prepared.inputs.shape[1:]
     outputs = _outputs(job.dataset, one.data)
-    recipe, priors = job.recipe, _priors(one, fit, index)
+    recipe, priors = job.recipe, one.prepared.priors(None if fit.prior is None else fit.prior[index])
     taken = fit.member_steps[index].tolist()
     passes = sum(_passes(recipe, one.steps, *each) for each in zip(taken, one.members, strict=True))
     own = sum(step <= steps for step in fit.curve.steps)  # later ones are there for others of the stack
@@ -459,14 +459,6 @@ def _passes(recipe: Recipe, steps: int, taken: int, rows: Prepared) -> float:
         elif own:
             passes += len(rows.targets)
     return passes
-
-
-def _priors(one: "_Ready", fit: training.Fit, index: int) -> Priors | None:
-    """Return the class shares that decision rules may know of; None for a regression."""
-    prepared = one.prepared
-    if fit.prior is None or prepared.row_prior is None or prepared.own_prior is None or prepared.target_prior is None:
-        return None
-    return Priors(loss=fit.prior[index], rows=prepared.row_prior, own=prepared.own_prior, target=prepared.target_prior)
 
 
 def _recorded(curve: Recorded, metric: str) -> dict[str, Any]:

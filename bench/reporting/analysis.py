@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.metrics import METRICS
+from bench.reporting import flattery, interactions, tail
+from bench.reporting.asides import Asides
 from bench.reporting.grids import Grid, grids_of
+from bench.reporting.ground import Ground, make_ground
 from bench.reporting.judging import judge, margin
 from bench.reporting.measuring import class_support, measure, probed_costs
 from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
@@ -72,8 +75,9 @@ def _dataset(
     families = {one["label"]: one["family"] for one in plan["techniques"]}
     probed = probed_costs(baseline, probes)
     measured = {name: measure(frame, baseline, facts, probed) for name, frame in done.items()}
-    if applicable:
-        for name, judged in judge(plan["baseline"], facts, done, applicable, store, classes).items():
+    ground = make_ground(plan["baseline"], facts, done, applicable, store) if applicable else None
+    if ground is not None:
+        for name, judged in judge(ground, classes).items():
             measured[name] |= judged
     standings = [
         Standing(
@@ -95,8 +99,18 @@ def _dataset(
     order = sorted((one for one in standings if not one.replica), key=lambda one: _place(one, sign))
     noise = next((one for one in standings if one.replica), None)
     base = measured.get(plan["baseline"], {}).get("score", np.nan)
-    grids = _grids(plan, applicable, remembered)
-    return DatasetAnalysis(facts, tuple(order), class_support(done, facts), margin(facts, base), table, noise, grids)
+    grids, half_width = _grids(plan, applicable, remembered), margin(facts, base)
+    asides = Asides() if ground is None else _asides(plan, ground, half_width)
+    return DatasetAnalysis(facts, tuple(order), class_support(done, facts), half_width, table, noise, grids, asides)
+
+
+def _asides(plan: Mapping[str, Any], ground: Ground, half_width: float) -> Asides:
+    """Return what is told of one dataset beside its verdicts."""
+    return Asides(
+        flattery.measure(ground, half_width),
+        tail.measure(ground),
+        interactions.measure(ground, plan["techniques"], half_width),
+    )
 
 
 def _grids(plan: Mapping[str, Any], cells: list, remembered: Callable[[], Mapping[str, Any]]) -> tuple[Grid, ...]:

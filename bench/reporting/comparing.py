@@ -13,6 +13,7 @@ from bench.reporting.values import Values
 from bench.statistics import Interval, Spread
 
 Method = Literal["independent", "test set", "folds"]
+Terms = Sequence[tuple[int, float]]  # techniques by index, each with its coefficient
 
 
 def method_of(facts: Mapping[str, Any]) -> Method:
@@ -36,33 +37,44 @@ class Comparer:
 
     def interval(self, values: Values, one: int, other: int | None = None) -> Interval | None:
         """Return the interval of technique ``one`` minus ``other``, or of ``one`` itself; None where no cell has it."""
-        differences, repeat = self._differences(values, one, other)
-        if not len(differences):
+        return self.contrast(values, _terms(one, other))
+
+    def contrast(self, values: Values, terms: Terms) -> Interval | None:
+        """Return the interval of a sum of techniques' values, each times its coefficient; None where no cell has all.
+
+        A difference is the contrast (+1, -1), an interaction (+1, -1, -1, +1). Cells are combined one by one, so that
+        what the techniques share cancels as it does in a difference, and so are the draws of a fixed test set's rows.
+        """
+        found, repeat = self._combined(values, terms)
+        if not len(found):
             return None
         if self.method == "folds":
-            return statistics.nadeau_bengio(differences, self.ratio)
-        by_repeat = means(differences, repeat)[:, None]
+            return statistics.nadeau_bengio(found, self.ratio)
+        by_repeat = means(found, repeat)[:, None]
         if self.method == "independent":
             return statistics.independent_repeats(by_repeat)
-        return statistics.fixed_test_set(by_repeat, _row_error(values, one, other, differences), self.test_rows)
+        return statistics.fixed_test_set(by_repeat, _row_error(values, terms, found), self.test_rows)
 
     def repeat_deviation(self, values: Values, one: int, other: int) -> float:
         """Return the standard deviation over repeats of the difference, averaged over the folds of each first."""
-        differences, repeat = self._differences(values, one, other)
+        differences, repeat = self._combined(values, _terms(one, other))
         by_repeat = means(differences, repeat)
         return float(by_repeat.std(ddof=1)) if len(by_repeat) > 1 else np.nan
 
     def spread(self, values: Values, one: int, other: int) -> Spread:
         """Return how the difference of technique ``one`` to ``other`` varies over repeats, folds and test rows."""
-        differences, repeat = self._differences(values, one, other)
-        rows = _row_error(values, one, other, differences) if self.method == "test set" else 0.0
+        terms = _terms(one, other)
+        differences, repeat = self._combined(values, terms)
+        rows = _row_error(values, terms, differences) if self.method == "test set" else 0.0
         return statistics.spread_of([differences[repeat == each] for each in np.unique(repeat)], rows)
 
-    def _differences(self, values: Values, one: int, other: int | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return the differences on the cells that both have, and the repeat of each."""
-        found = values.cells[one] - (0.0 if other is None else values.cells[other])
-        both = np.isfinite(found)
-        return found[both], self.repeat[both]
+    def _combined(self, values: Values, terms: Terms) -> tuple[np.ndarray, np.ndarray]:
+        """Return the contrast on the cells that all its techniques have, and the repeat of each."""
+        found = _sum(values.cells, terms)
+        if len(terms) > 2:  # sums of more than two scores may differ by rounding where the scores agree
+            found = np.where(np.abs(found) < statistics.ROUNDING, 0.0, found)
+        known = np.isfinite(found)
+        return found[known], self.repeat[known]
 
     def ranks(self, values: Values, complete: Sequence[bool], higher: bool) -> statistics.Ranks | None:
         """Return the ranks of the complete techniques, or None where two of them cannot be tested against each other.
@@ -90,11 +102,26 @@ class Comparer:
         return statistics.ranks(scores.reshape(len(chosen), -1), better)
 
 
-def _row_error(values: Values, one: int, other: int | None, differences: np.ndarray) -> float:
+def _terms(one: int, other: int | None) -> Terms:
+    """Return the contrast of two techniques, or of one alone."""
+    return ((one, 1.0),) if other is None else ((one, 1.0), (other, -1.0))
+
+
+def _sum(values: np.ndarray, terms: Terms) -> np.ndarray:
+    """Return the sum of some lines of ``values``, each times its coefficient."""
+    (first, by), *others = terms
+    found = by * values[first]
+    for index, coefficient in others:
+        found = found + coefficient * values[index]
+    return found
+
+
+def _row_error(values: Values, terms: Terms, found: np.ndarray) -> float:
     """Return the standard error over test rows; NaN where it is unknown and anything differs."""
     if values.draws is None:
-        return np.nan if differences.any() else 0.0
-    return row_standard_error(values.draws[one], 0.0 if other is None else values.draws[other])
+        return np.nan if found.any() else 0.0
+    error = row_standard_error(_sum(values.draws, terms))
+    return 0.0 if len(terms) > 2 and error < statistics.ROUNDING else error
 
 
 def make_comparer(facts: Mapping[str, Any], done: Mapping[str, Trials], places: Sequence[tuple[int, int]]) -> Comparer:

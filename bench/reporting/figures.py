@@ -2,9 +2,11 @@
 
 from bench.reporting.curves import curves_figure
 from bench.reporting.drawing import Drawing
+from bench.reporting.flatterypage import flattery_figure
 from bench.reporting.forest import forest
 from bench.reporting.gapcurves import gap_curves_figure
 from bench.reporting.heat import heat_map
+from bench.reporting.interactionpage import interaction_figure
 from bench.reporting.matrix import matrix_figure
 from bench.reporting.noise import noise_figure
 from bench.reporting.places import places_figure
@@ -12,6 +14,7 @@ from bench.reporting.scatter import cost_figure, gap_figure
 from bench.reporting.sensitivity import sensitivity_figure
 from bench.reporting.standing import Analysis
 from bench.reporting.stopped import stops_figure
+from bench.reporting.tailpage import tail_figure
 
 GAP = ("gap-score", "sensitivity", "gap-curves", "stops")  # lead the report of a suite that asks for the gap first
 
@@ -38,6 +41,7 @@ def draw(analysis: Analysis) -> list[Drawing]:
     drawings += [] if lead else [curves_figure(scored)]
     drawings += [gap_curves_figure(scored, lead), sensitivity_figure(scored)]
     drawings += [stops_figure(scored)] if lead else []
+    drawings += [flattery_figure(scored), tail_figure(scored), interaction_figure(compared)]
     found = [one for one in drawings if one.panels]
     if not lead:
         return found

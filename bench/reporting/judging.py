@@ -3,21 +3,17 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from bench import statistics
 from bench.metrics import METRICS
 from bench.reporting import values
-from bench.reporting.comparing import Comparer, make_comparer
-from bench.reporting.redrawn import redraw
+from bench.reporting.comparing import Comparer
+from bench.reporting.ground import Ground
 from bench.reporting.standing import enough_repeats
-from bench.reporting.trials import Trials
 from bench.reporting.values import Values
-
-if TYPE_CHECKING:
-    from bench.store import Store
 
 Found = dict[str, dict[str, Any]]  # technique -> fields of its standing
 
@@ -44,34 +40,22 @@ class _Field:
 
 
 def judge(
-    baseline: str,
-    facts: Mapping[str, Any],
-    done: Mapping[str, Trials],
-    cells: Sequence[Mapping[str, Any]],
-    store: "Store",
+    ground: Ground,
     classes: bool,
 ) -> Found:
     """Return each technique's intervals, verdict and rank; of the baseline against itself (A/A) the intervals alone.
 
-    done: per technique its scored trials; cells: those of the plan that apply; classes: whether to test single classes.
+    classes: whether to test single classes.
     """
-    names = tuple(done)
-    places = [(int(repeat), int(fold)) for repeat, fold in cells[0]["repeat_fold"]]
-    field = _Field(
-        names,
-        names.index(baseline) if baseline in names else None,
-        tuple(len(done[cell["technique"]]) == len(cell["keys"]) > 0 for cell in cells),
-        frozenset(index for index, cell in enumerate(cells) if cell.get("replica", 0)),
-    )
-    comparer = make_comparer(facts, done, places)
-    redrawn = redraw(facts, done, store) if comparer.method == "test set" else None
-    scores = values.scores(facts, done, places, redrawn)
-    found: Found = {name: {} for name in names}
+    facts, done, places, redrawn, comparer = ground.facts, ground.done, ground.places, ground.redrawn, ground.comparer
+    field = _Field(ground.names, ground.base, ground.complete, ground.again)
+    scores = ground.scores()
+    found: Found = {name: {} for name in ground.names}
     gaps, trained = (make(facts, done, places, redrawn) for make in (values.gaps, values.trained))
     parts = [_gaps(field, comparer, gaps), _ranks(field, comparer, scores, facts)]
     metric = facts["metric"]
     if field.base is not None:
-        half_width = margin(facts, done[baseline].mean(metric))
+        half_width = margin(facts, done[ground.names[field.base]].mean(metric))
         parts.append(_verdicts(field, field.base, comparer, scores, facts, half_width))
         parts.append(_closings(field, field.base, comparer, gaps, trained, facts, half_width))
         if classes and facts["task"] == "classification":

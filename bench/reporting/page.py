@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench.reporting import csvs, gapwords, single, tables
 from bench.reporting.analysis import analyse
+from bench.reporting.besides import sections_of
 from bench.reporting.drawing import Drawing
 from bench.reporting.figures import GAP, draw
 from bench.reporting.files import write_files
@@ -15,6 +16,7 @@ from bench.reporting.readme import readme
 from bench.reporting.sections import GAPS, ROOMS, Room, dataset_section, figure, files_of, gaps_section, splits_section
 from bench.reporting.standing import Analysis
 from bench.reporting.summaries import SUMMARY, Summary, slug, summarise, to_json
+from bench.reporting.telling import Section
 from bench.reporting.texts import EXPLANATION, GAINS, MEAN
 from bench.store import Store
 
@@ -36,33 +38,39 @@ def write_report(results: Path, report: Path) -> Written:
     """
     analysis = analyse(Store(results))
     summary = summarise(analysis)
-    drawings = draw(analysis)
+    drawings, besides = draw(analysis), sections_of(analysis)
     page = ""
     for room in ROOMS:
-        page = _page(analysis, summary, drawings, room)
+        page = _page(analysis, summary, drawings, besides, room)
         if len(page.encode()) <= LARGEST:
             break
-    files = {"index.html": page, "README.md": readme(analysis, drawings)}
+    files = {"index.html": page, "README.md": readme(analysis, drawings, besides)}
     files[SUMMARY] = to_json(summary)
     for dataset in analysis.datasets:
         files |= {f"{slug(dataset)}-{kind}.csv": text(dataset) for kind, text in files_of(dataset).items()}
     files["datasets.csv"] = csvs.datasets_csv(analysis)
     files |= {"single-splits.csv": single.misled_csv(analysis), "baseline-spread.csv": single.spread_csv(analysis)}
+    for section in besides:
+        files |= section.files
     for drawing in drawings:
         files |= {name: panel.svg for name, panel in drawing.files.items()} | {f"{drawing.name}.csv": drawing.csv}
     write_files(report, files)
     return Written(report / "index.html", analysis)
 
 
-def _page(analysis: Analysis, summary: Summary, drawings: Sequence[Drawing], room: Room) -> str:
+def _page(
+    analysis: Analysis, summary: Summary, drawings: Sequence[Drawing], besides: Sequence[Section], room: Room
+) -> str:
     """Return the report as one HTML page that needs no network, and no JavaScript but for sorting."""
     lead = analysis.leads_with_gap
     first = [one for one in drawings if lead and one.name in GAP]
-    later = [one for one in drawings if one not in first]
+    own = {one.name: one for one in drawings if one.name in {section.figure for section in besides}}
+    later = [one for one in drawings if one not in first and one.name not in own]
     splits = splits_section(analysis)
     links = [("all-gaps", GAPS)] * lead + [(one.name, one.title) for one in first]
     links += [("all-verdicts", "Verdicts"), ("all-gains", GAINS)]
     links += [(f"dataset-{slug(one)}", one.label) for one in analysis.datasets]
+    links += [(one.name, one.title) for one in besides]
     links += [("single-splits", single.TITLE)] * bool(splits) + [(one.name, one.title) for one in later]
     body = [
         f"<header><p class='eyebrow'>Remedy Bench: {escape(summary.suite)}</p>",
@@ -75,6 +83,7 @@ def _page(analysis: Analysis, summary: Summary, drawings: Sequence[Drawing], roo
         _verdicts(analysis),
         _gains(analysis),
         *(dataset_section(dataset, lead, room) for dataset in analysis.datasets),
+        *(f"{one.html}{figure(own[one.figure], room)}" for one in besides),
         *([splits] * bool(splits)),
         *(figure(one, room) for one in later),
         "</div>",

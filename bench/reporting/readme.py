@@ -9,10 +9,11 @@ from bench.reporting.sections import GAPS, MATRIX, files_of
 from bench.reporting.standing import Analysis, DatasetAnalysis
 from bench.reporting.summaries import slug
 from bench.reporting.tables import HEADINGS, cells, markdown
+from bench.reporting.telling import Section
 from bench.reporting.texts import EXPLANATION, GAINS, MEAN
 
 
-def readme(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
+def readme(analysis: Analysis, drawings: Sequence[Drawing], besides: Sequence[Section]) -> str:
     """Return the report as Markdown; a suite that asks for the gap gets it first."""
     lead = analysis.leads_with_gap
     first = [one for one in drawings if lead and one.name in GAP]
@@ -24,6 +25,7 @@ def readme(analysis: Analysis, drawings: Sequence[Drawing]) -> str:
     gains = tables.across_datasets(analysis)
     parts += [f"## {GAINS}\n", markdown(gains[0], gains[1:]), f"{MEAN} Numbers: [datasets.csv](datasets.csv).\n"]
     parts += [_dataset(dataset, lead) for dataset in analysis.datasets]
+    parts += [one.markdown for one in besides]
     parts += [*_splits(analysis), *(_figure(one) for one in drawings if one not in first)]
     return "\n".join(parts)
 

@@ -22,11 +22,13 @@ class Redrawn:
     """Means over each technique's trials on bootstrap draws of the test rows; NaN where a technique has no trial.
 
     score [techniques, draws]: the ranking metric, None where it is not made of counts or row means;
-    class_f1 [techniques, draws, C]: each class's F1, pooled over the folds of a repeat. C is 0 for a regression.
+    class_f1, class_recall [techniques, draws, C]: each class's, pooled over the folds of a repeat. C is 0 for a
+    regression.
     """
 
     score: np.ndarray | None
     class_f1: np.ndarray
+    class_recall: np.ndarray
 
 
 def redraw(facts: Mapping[str, Any], done: Mapping[str, Trials], store: "Store") -> Redrawn | None:
@@ -46,7 +48,7 @@ def redraw(facts: Mapping[str, Any], done: Mapping[str, Trials], store: "Store")
     classes, metric = len(facts["classes"]), facts["metric"]
     counted = METRICS[metric].kind == "count"
     drawn = DrawnRows.of(truth, classes)
-    scores, f1 = np.full((len(done), DRAWS), np.nan), np.full((len(done), DRAWS, classes), np.nan)
+    scores, (f1, recall) = np.full((len(done), DRAWS), np.nan), np.full((2, len(done), DRAWS, classes), np.nan)
     for index, (trials, held) in enumerate(zip(done.values(), pairs.values(), strict=True)):
         pooled: dict[int, np.ndarray] = {}
         total = np.zeros(DRAWS)
@@ -58,8 +60,9 @@ def redraw(facts: Mapping[str, Any], done: Mapping[str, Trials], store: "Store")
                 pooled[repeat] = pooled[repeat] + one if repeat in pooled else one
         if held:
             scores[index] = total / len(held)
-            f1[index] = np.mean([per_class(one).f1 for one in pooled.values()], axis=0)
-    return Redrawn(scores if counted else None, f1)
+            each = [per_class(one) for one in pooled.values()]
+            f1[index], recall[index] = (np.mean([getattr(one, of) for one in each], axis=0) for of in ("f1", "recall"))
+    return Redrawn(scores if counted else None, f1, recall)
 
 
 def _redrawn_errors(metric: str, done: Mapping[str, Trials], truth: np.ndarray, store: "Store") -> Redrawn | None:
@@ -78,4 +81,5 @@ def _redrawn_errors(metric: str, done: Mapping[str, Trials], truth: np.ndarray, 
         if values:
             scores[index] = drawn_errors(truth[:stored], np.array(values), metric)
     around = scores.mean(axis=1, keepdims=True)
-    return Redrawn(around + (scores - around) * np.sqrt(stored / len(truth)), np.empty((len(done), DRAWS, 0)))
+    nothing = np.empty((len(done), DRAWS, 0))
+    return Redrawn(around + (scores - around) * np.sqrt(stored / len(truth)), nothing, nothing)

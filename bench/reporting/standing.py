@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.metrics import METRICS
+from bench.reporting.asides import Asides
 from bench.reporting.grids import Grid
 from bench.reporting.trials import Trials
 from bench.statistics import FEWEST_REPEATS, Interval, Verdict
@@ -113,6 +114,7 @@ class DatasetAnalysis:
 
     noise: the baseline against itself (A/A), which is no technique: it has no verdict, no rank and no part in the
     family. None where the plan is older than that comparison. grids: the remedies at several strengths.
+    asides: what is told beside the verdicts.
     """
 
     facts: Mapping[str, Any]
@@ -122,6 +124,7 @@ class DatasetAnalysis:
     trials: Trials
     noise: Standing | None = None
     grids: tuple[Grid, ...] = ()
+    asides: Asides = field(default_factory=Asides)
 
     @property
     def scored(self) -> tuple[Standing, ...]:

@@ -90,7 +90,8 @@ def trial_table(plan: Mapping[str, Any], store: "Store") -> Trials:
     status: that of the record; 'missing' without one, 'unscored' where the cell's rule has no test score yet, 'failed'
     (with a reason) where it could not be fitted, or the trial was evaluated on other rows than the baseline's. Columns
     named as a metric hold test scores, those with ``train_`` or ``validation_`` before it the scores on the rows that
-    were trained or decided on.
+    were trained or decided on. ``confusion`` and ``train_confusion``: the confusion matrices on test rows and on rows
+    trained on, flat; not lists where unknown.
     """
     import pandas as pd
 
@@ -108,8 +109,9 @@ def trial_table(plan: Mapping[str, Any], store: "Store") -> Trials:
     table = planned.merge(store.runs().reindex(columns=["key", *RUN_COLUMNS]), on="key", how="left")
     table = table.merge(test, on=["key", "rule"], how="left")
     for part, prefix in _OTHER_PARTS.items():
-        other = scores.loc[scores["part"] == part, ["key", "rule", *METRICS]]
-        renamed = other.rename(columns={name: prefix + name for name in METRICS})
+        kept = [*METRICS, *(["confusion"] if prefix == TRAIN else [])]
+        other = scores.loc[scores["part"] == part, ["key", "rule", *kept]]
+        renamed = other.rename(columns={name: prefix + name for name in kept})
         table = table.merge(renamed, on=["key", "rule"], how="left")
     table["status"] = table["status"].astype(object).where(table["status"].notna(), "missing")
     table["refused"] = table["refused"].fillna("")

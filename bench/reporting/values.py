@@ -27,9 +27,7 @@ class Values:
     draws: np.ndarray | None
 
 
-def _on_cells(
-    done: Mapping[str, Trials], places: Sequence[tuple[int, int]], values: Sequence[np.ndarray]
-) -> np.ndarray:
+def on_cells(done: Mapping[str, Trials], places: Sequence[tuple[int, int]], values: Sequence[np.ndarray]) -> np.ndarray:
     """Return values of each technique's trials, each [trials, ...], on the planned cells [techniques, cells, ...]."""
     column = {place: index for index, place in enumerate(places)}
     cells = np.full((len(done), len(places), *values[0].shape[1:]), np.nan)
@@ -42,7 +40,7 @@ def scores(
     facts: Mapping[str, Any], done: Mapping[str, Trials], places: Sequence[tuple[int, int]], redrawn: Redrawn | None
 ) -> Values:
     """Return the ranking metric on test rows."""
-    cells = _on_cells(done, places, [trials[facts["metric"]] for trials in done.values()])
+    cells = on_cells(done, places, [trials[facts["metric"]] for trials in done.values()])
     return Values(cells, None if redrawn is None else redrawn.score)
 
 
@@ -52,7 +50,7 @@ def gaps(
     """Return how much better the ranking metric is on training rows than on test rows; training rows are held fixed."""
     metric = facts["metric"]
     sign = 1 if METRICS[metric].better == "higher" else -1
-    cells = _on_cells(done, places, [sign * (trials[TRAIN + metric] - trials[metric]) for trials in done.values()])
+    cells = on_cells(done, places, [sign * (trials[TRAIN + metric] - trials[metric]) for trials in done.values()])
     return Values(cells, None if redrawn is None or redrawn.score is None else -sign * redrawn.score)
 
 
@@ -60,7 +58,7 @@ def trained(
     facts: Mapping[str, Any], done: Mapping[str, Trials], places: Sequence[tuple[int, int]], redrawn: Redrawn | None
 ) -> Values:
     """Return the ranking metric on the rows trained on, which are held fixed: no draw of test rows changes it."""
-    cells = _on_cells(done, places, [trials[TRAIN + facts["metric"]] for trials in done.values()])
+    cells = on_cells(done, places, [trials[TRAIN + facts["metric"]] for trials in done.values()])
     return Values(cells, None if redrawn is None else np.zeros((len(done), DRAWS)))
 
 
@@ -74,7 +72,7 @@ def class_f1(
     are commonly given a standard error (Cochran 1977, eq. 6.9). Of rare classes a single fold's own F1 is mostly noise.
     """
     classes = len(facts["classes"])
-    cells = _on_cells(done, places, [_fold_f1(trials, classes) for trials in done.values()])
+    cells = on_cells(done, places, [_fold_f1(trials, classes) for trials in done.values()])
     return [Values(cells[:, :, at], None if redrawn is None else redrawn.class_f1[:, :, at]) for at in range(classes)]
 
 
@@ -96,9 +94,9 @@ def _sum_by(values: np.ndarray, which: np.ndarray, groups: int) -> np.ndarray:
     return total
 
 
-def confusions(trials: Trials, classes: int) -> np.ndarray:
-    """Return the confusion matrices of some trials on test rows, int64 [trials, C, C]."""
-    held = trials["confusion"].tolist()
+def confusions(trials: Trials, classes: int, prefix: str = "") -> np.ndarray:
+    """Return the confusion matrices of some trials, int64 [trials, C, C]; ``prefix``: of their columns (``TRAIN``)."""
+    held = trials[f"{prefix}confusion"].tolist()
     return np.array(held, dtype=np.int64).reshape(len(trials), classes, classes)
 
 
