@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bench.documents import standing
 from bench.metrics import METRICS
 from bench.resultsfolder import RESULTS, results_of
+from bench.scoring import CROSSED
 from bench.store import Store
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Results:
         import pandas as pd
 
         held = self._stored.scores()
-        held = held[held["reason"] == ""]
+        held = held[(held["reason"] == "") & (held["part"] != CROSSED)]
         table = self._planned[[*PLACE, "key", "rule"]].merge(
             held[["key", "rule", "part", *METRICS]], on=["key", "rule"]
         )

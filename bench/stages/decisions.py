@@ -4,7 +4,7 @@ A rule is fitted on validation rows alone and is given nothing else. N rows, C c
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from bench.stages.base import Stage, require
 
@@ -60,7 +60,9 @@ class Priors:
 
 @dataclass(frozen=True)
 class Rule(Stage):
-    """Base of the decision rules."""
+    """Base of the decision rules; ``reads_labels``: whether those of the validation rows change what is predicted."""
+
+    reads_labels: ClassVar[bool] = False
 
     def fit(self, logits: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray", priors: Priors) -> Fitted:
         """Fit on validation logits [N, C], labels [N] and row weights [N]."""
@@ -106,6 +108,32 @@ class LogitAdjustment(Rule):
 
 
 @dataclass(frozen=True)
+class PriorCorrection(Rule):
+    """Probabilities for other class shares than the loss saw: p_c * to_c / pi_c, renormalised.
+
+    pi is the prior that the loss saw; ``to`` is 'uniform', or the 'target' that the test rows stand for, which undoes
+    what over-sampling, weights or balanced batches did to the probabilities. Source: Saerens 2002, eq. 4.
+    """
+
+    kind: ClassVar[str] = "prior-correction"
+    to: Literal["uniform", "target"] = "uniform"
+
+    def __post_init__(self) -> None:
+        """Check where to."""
+        require(self.to in ("uniform", "target"), f"to must be 'uniform' or 'target', got '{self.to}'")
+
+    def fit(self, logits: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray", priors: Priors) -> Fitted:
+        """Return the corrected rule; it is given by the priors alone. Raises ValueError for an empty class."""
+        import numpy as np
+
+        prior = priors.loss
+        if (prior <= 0).any():
+            raise ValueError(f"class {int(prior.argmin())} has no training row, so its prior cannot be corrected")
+        wanted = np.full(len(prior), 1 / len(prior)) if self.to == "uniform" else priors.target
+        return Fitted(np.log(wanted) - np.log(prior), np.zeros(logits.shape[1]))
+
+
+@dataclass(frozen=True)
 class TunedThreshold(Rule):
     """The cut (two classes) or per-class offsets (more) with the highest weighted F1 on validation rows.
 
@@ -115,6 +143,7 @@ class TunedThreshold(Rule):
     """
 
     kind: ClassVar[str] = "tuned-threshold"
+    reads_labels: ClassVar[bool] = True
 
     def fit(self, logits: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray", priors: Priors) -> Fitted:
         """Return the rule with the best offsets."""
