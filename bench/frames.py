@@ -36,10 +36,16 @@ CURVES = {  # part: the columns of its steps, losses and scores
 }
 WHOLE = ("rank", "place_low", "place_high")
 COUNTED = ("done", "planned", "replica")
-NESTED = ("statuses", "reasons", "metrics")  # of a standing: the tables runs and scores hold them row by row
+NESTED = (
+    "statuses",
+    "reasons",
+    "metrics",
+    "gains",
+    "calibration",
+)  # of a standing: the tables runs and scores hold them row by row
 WORDS = (
     "dataset", "technique", "family", "verdict", "method", "sign", "not_applicable", "training", "rule", "metric",
-    "gap_verdict", "train_verdict", "closing",
+    "gap_verdict", "train_verdict", "closing", "adjusted_verdict",
 )  # fmt: skip
 
 

@@ -14,13 +14,18 @@ import numpy as np
 from bench.companions import COMPANIONS
 from bench.keys import digest
 from bench.plan import trial_key
+from bench.reporting.gains import Judged
 from bench.scoring import Outcome, relative, score_rules
 from bench.stages.decisions import Argmax, LogitAdjustment, Priors, Rule, TunedThreshold
+from bench.statistics import Interval, Verdict
 from bench.store import Store
 
 SHARES = {3: np.array([0.8, 0.17, 0.03]), 2: np.array([0.94, 0.06])}
 ROWS = {"train": 30, "validation": 600, "test": 900}
 KEPT_METRICS: dict[str, Any] = {"reason": "", "no_op": False, "device": "cpu", "threads": 1, "commit": "abc"}
+
+
+SAID = ("better", "worse", "equivalent", "identical", "undecided", "not compared", "incomplete", "not scored")
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ TECHNIQUES = {
 
 @dataclass(frozen=True)
 class World:
-    """Datasets: 'balanced' and 'fixed' are tested on balanced classes, 'detection' (two of them) as they are trained."""
+    """Datasets: 'balanced' and 'fixed' have balanced test rows, 'detection' (two of them) as they are trained."""
 
     datasets: tuple[str, ...] = ("balanced", "detection", "fixed")
     techniques: dict[str, Planted] = field(default_factory=lambda: dict(TECHNIQUES))
@@ -158,3 +163,11 @@ def _run(world: World, label: str, name: str, repeat: int, priors: Priors) -> di
         "curve_validation": [1.1, 0.8, 0.7], "machine": "a processor", "versions": "{}", "dirty": False,
         **KEPT_METRICS,
     }  # fmt: skip
+
+
+def judged_as(word: str, gain: float = 0.1) -> Judged:
+    """Return a comparison that ended with this word."""
+    difference = Interval(gain, 0.01, 5, gain - 0.02, gain + 0.02, gain - 0.015, gain + 0.015, 0.01, False, "test")
+    spoken = "" if word in ("not compared", "incomplete", "not scored") else word
+    done = {"incomplete": 7, "not scored": 0}.get(word, 8)
+    return Judged(difference if done else None, Verdict(spoken, "", 0.01, 0.5, 0.0321), done, 8)

@@ -84,7 +84,7 @@ def _dataset(
             measured[name] |= judged
     adjusted = None
     if companions and baseline is not None:
-        sides = {**{(name, OWN): frame for name, frame in frames.items() if len(frame)}, **companions}
+        sides = {(name, OWN): frame for name, frame in frames.items()} | dict(companions)
         adjusted, found_gains = _honest(plan, facts, applicable, sides, store)
         for name, fields in found_gains.items():
             measured[name] |= fields

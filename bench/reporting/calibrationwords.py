@@ -2,6 +2,7 @@
 
 from bench.metrics import METRICS
 from bench.reporting.calibration import MEASURES
+from bench.reporting.comparing import method_of
 from bench.reporting.gains import Judged
 from bench.reporting.honestwords import techniques
 from bench.reporting.standing import DatasetAnalysis
@@ -30,7 +31,7 @@ def sentence(dataset: DatasetAnalysis, measure: str = "brier") -> str:
     bills = [(one.technique, one.bill[measure]) for one in techniques(dataset) if measure in one.bill]
     judged = [(name, bill) for name, bill in bills if bill.before.word in (*REPAIRED, "worse", "undecided")]
     if not any(bill.before.word != "identical" for _, bill in judged):
-        return f"{title}: no technique has a verdict on this dataset." if bills else ""
+        return f"{title} has a verdict for no technique{_why(dataset)}." if bills else ""
     worse = [(name, bill.after) for name, bill in judged if bill.before.word == "worse"]
     if not worse:
         return f"{title} was shown to be worse than the baseline's for none of {len(judged)} techniques."
@@ -43,6 +44,11 @@ def sentence(dataset: DatasetAnalysis, measure: str = "brier") -> str:
     noun = "technique" if len(judged) == 1 else "techniques"
     start = f"{title} is worse than the baseline's for {len(worse)} of {len(judged)} {noun}"
     return f"{start}; once corrected to the target's class shares {'; '.join(told)}."
+
+
+def _why(dataset: DatasetAnalysis) -> str:
+    fixed = method_of(dataset.facts) == "test set"
+    return ": on a fixed test set it has no interval" if fixed else " here"
 
 
 def _named(name: str, judged: Judged) -> str:

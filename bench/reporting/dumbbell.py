@@ -11,7 +11,7 @@ from bench.reporting.drawing import INK, LINE, LOOKS, Drawing, Panel, rounded
 from bench.reporting.gains import Bill, Judged
 from bench.reporting.honesttables import billed, told_of
 from bench.reporting.layout import Sign, rows_of, text_width
-from bench.reporting.plot import around
+from bench.reporting.plot import Plot, around
 from bench.reporting.standing import DatasetAnalysis, Standing
 
 TITLE = "Calibration before and after correction"
@@ -27,7 +27,7 @@ SIGNS = (
     Sign("corrected", INK, "o"),
     Sign("baseline as it is", INK, line="-"),
 )
-SHORT = {"equivalent": "alike", "not compared": "-", "not scored": "-", "noise floor": "noise floor"}
+NO_VERDICT = "no verdict"
 
 
 def calibration_figure(datasets: Sequence[DatasetAnalysis]) -> Drawing:
@@ -65,18 +65,19 @@ def _panel(dataset: DatasetAnalysis, measure: str) -> Panel:
         before, after = ([rounded(getattr(bill, name)) for bill, _ in both] for name in ("score_before", "score_after"))
         plot.spans(before, after, [y for _, y in both], LINE, 1.6)
         for (one, bill), y in zip(lines, rows.centres, strict=True):
-            for value, judged, hollow in (
-                (bill.score_before, bill.before, True),
-                (bill.score_after, bill.after, False),
-            ):
-                if value > 0:
-                    colour = _colour(one, judged)
-                    x, at = plot.x([rounded(value)]), plot.y([y])
-                    face, size = ("none", 6.0) if hollow else (colour, 4.0)
-                    plot.page.plot(x, at, "o", color=colour, markerfacecolor=face, markersize=size, zorder=3)
+            _dot(plot, bill.score_before, y, _colour(one, bill.before), hollow=True)
+            _dot(plot, bill.score_after, y, _colour(one, bill.after), hollow=False)
         plot.name_rows(rows, [one.is_baseline for one, _ in lines])
         plot.beside_rows(words, rows.centres)
         return made.finished(label, TITLE, DESCRIPTION)
+
+
+def _dot(plot: Plot, value: float, y: float, colour: str, hollow: bool) -> None:
+    """Draw a ring, or a smaller filled dot; nothing where there is no value."""
+    if value > 0:
+        face, size = ("none", 6.0) if hollow else (colour, 4.0)
+        x, at = plot.x([rounded(value)]), plot.y([y])
+        plot.page.plot(x, at, "o", color=colour, markerfacecolor=face, markersize=size, zorder=3)
 
 
 def _both(bill: Bill) -> bool:
@@ -92,4 +93,5 @@ def _colour(one: Standing, judged: Judged) -> str:
 def _words(one: Standing, bill: Bill) -> str:
     if one.is_baseline or one.replica:
         return one.word
-    return ", ".join(SHORT.get(judged.word, judged.word) for judged in (bill.before, bill.after))
+    words = [NO_VERDICT if judged.word == "not compared" else judged.word for judged in (bill.before, bill.after)]
+    return NO_VERDICT if words == [NO_VERDICT] * 2 else ", ".join(words)

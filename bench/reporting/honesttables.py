@@ -11,8 +11,8 @@ from bench.reporting.standing import DatasetAnalysis, Standing
 from bench.reporting.tables import HEADINGS, WORDY, cells, number, told, with_interval
 
 GAINS = (
-    "technique", "over argmax [95 %]", "verdict", "over adjusted [95 %]", "verdict over adjusted",
-    "both tuned [95 %]", "verdict both tuned", "survives",
+    "technique", "survives", "over argmax [95 %]", "verdict", "over adjusted [95 %]", "verdict over adjusted",
+    "both tuned [95 %]", "verdict both tuned",
 )  # fmt: skip
 RANKED = ("over adjusted [95 %]", "verdict over adjusted")  # in the ranked table, after the verdict
 BILL = ("technique", "measure", "as it is", "change [95 %]", "verdict", "corrected", "change corrected [95 %]",
@@ -50,7 +50,7 @@ def gain_rows(dataset: DatasetAnalysis) -> list[list[str]]:
         assert one.gains is not None
         judged = (one.gains.plain, one.gains.adjusted, one.gains.tuned)
         each = [text for held in judged for text in (with_interval(held.difference), told_of(one, held))]
-        lines.append([one.technique, *each, one.gains.survives])
+        lines.append([one.technique, one.gains.survives, *each])
     return lines
 
 

@@ -92,8 +92,8 @@ def survival(dataset: DatasetAnalysis, joined: Callable[[Sequence[str]], str] = 
         if word in groups or word == "better":
             names = groups.get(word, [])
             parts.append(f"{len(names)} {_SAID[word]}" + (f": {joined(names)}" if names else ""))
-    noun = "technique" if len(beat) == 1 else "techniques"
-    start = f"{len(beat)} {noun} better than the baseline with the argmax rule in {metric}, of these"
+    noun = "technique is" if len(beat) == 1 else "techniques are"
+    start = f"{len(beat)} {noun} better than the baseline with the argmax rule in {metric}; of these"
     return [f"{start} {'; '.join(parts)}.", *more]
 
 
