@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bench.comparison import Comparison, OnDataset
     from bench.plan import CellState, Plan
     from bench.reporting.foreseeing import Foreseen
+    from bench.reporting.gains import Adjusted, Bill, Gains, Judged
     from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
     from bench.runner import Outcomes
 
@@ -21,6 +22,7 @@ INTERVAL = (
 )  # fmt: skip
 GAP = ("standard_error", "low95", "high95", "p_value")
 JUDGED = ("p_holm", "p_equivalence", "sign", "smallest_detectable")
+HONEST = ("p_holm", "p_equivalence", "smallest_detectable")
 
 
 def planned(
@@ -106,8 +108,50 @@ def _dataset(one: "DatasetAnalysis") -> dict[str, Any]:
         "margin": one.margin,
         "repeats": one.facts["repeat_count"],
         "absent": one.absent,
+        "adjusted": None if one.adjusted is None else _adjusted(one.adjusted),
         "standings": [standing(each) for each in one.standings],
         "noise": None if one.noise is None else standing(one.noise),
+    }
+
+
+def _adjusted(found: "Adjusted") -> dict[str, Any]:
+    """Return what stands for the baseline once its threshold is moved."""
+    return {
+        "metric": found.metric,
+        "margin": found.margin,
+        "rule": None if found.chosen is None else found.chosen.name,
+        "plain_score": found.plain,
+        "score": found.score,
+        "difference": getattr(found.gain, "estimate", None),
+        **{name: getattr(found.gain, name, None) for name in GAP},
+        "candidates": [{"rule": one.name, "validation": one.validation} for one in found.candidates],
+    }
+
+
+def _judged(one: "Judged") -> dict[str, Any]:
+    """Return one comparison with its verdict."""
+    return {
+        "difference": getattr(one.difference, "estimate", None),
+        **{name: getattr(one.difference, name, None) for name in GAP},
+        "verdict": one.word,
+        **{name: getattr(one.verdict, name, None) for name in HONEST},
+        "done": one.done,
+    }
+
+
+def _gains(one: "Gains | None") -> dict[str, Any] | None:
+    """Return a technique's gains over the baseline with the argmax rule, adjusted, and with both sides tuned."""
+    if one is None:
+        return None
+    kinds = {"plain": one.plain, "adjusted": one.adjusted, "tuned": one.tuned}
+    return {**{name: _judged(held) for name, held in kinds.items()}, "survives": one.survives}
+
+
+def _bill(one: "Bill") -> dict[str, Any]:
+    """Return what a technique does to one measure of calibration, as it is and corrected to the target prior."""
+    return {
+        "before": {"score": one.score_before, **_judged(one.before)},
+        "after": {"score": one.score_after, **_judged(one.after)},
     }
 
 
@@ -115,6 +159,7 @@ def standing(one: "Standing") -> dict[str, Any]:
     """Return how one technique stands on a dataset; None and NaN where that was not, or not yet, measured."""
     from bench.reporting.closing import closing
 
+    over = None if one.gains is None else one.gains.ranked.difference
     return {
         "rank": one.rank,
         "technique": one.technique,
@@ -137,6 +182,10 @@ def standing(one: "Standing") -> dict[str, Any]:
         **{f"train_difference_{name}": getattr(one.train_difference, name, None) for name in ("estimate", *GAP)},
         "train_verdict": getattr(one.train_verdict, "word", None),
         "closing": closing(one),
+        **{f"adjusted_difference_{name}": getattr(over, name, None) for name in ("estimate", *GAP)},
+        "adjusted_verdict": None if one.gains is None else one.gains.ranked.word,
+        "gains": _gains(one.gains),
+        "calibration": {name: _bill(held) for name, held in one.bill.items()},
         "p_first": one.p_first,
         "place_low": one.place_low,
         "place_high": one.place_high,

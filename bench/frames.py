@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bench.documents import standing
 from bench.metrics import METRICS
 from bench.resultsfolder import RESULTS, results_of
+from bench.scoring import CROSSED
 from bench.store import Store
 
 if TYPE_CHECKING:
@@ -35,10 +36,16 @@ CURVES = {  # part: the columns of its steps, losses and scores
 }
 WHOLE = ("rank", "place_low", "place_high")
 COUNTED = ("done", "planned", "replica")
-NESTED = ("statuses", "reasons", "metrics")  # of a standing: the tables runs and scores hold them row by row
+NESTED = (
+    "statuses",
+    "reasons",
+    "metrics",
+    "gains",
+    "calibration",
+)  # of a standing: the tables runs and scores hold them row by row
 WORDS = (
     "dataset", "technique", "family", "verdict", "method", "sign", "not_applicable", "training", "rule", "metric",
-    "gap_verdict", "train_verdict", "closing",
+    "gap_verdict", "train_verdict", "closing", "adjusted_verdict",
 )  # fmt: skip
 
 
@@ -80,7 +87,7 @@ class Results:
         import pandas as pd
 
         held = self._stored.scores()
-        held = held[held["reason"] == ""]
+        held = held[(held["reason"] == "") & (held["part"] != CROSSED)]
         table = self._planned[[*PLACE, "key", "rule"]].merge(
             held[["key", "rule", "part", *METRICS]], on=["key", "rule"]
         )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from bench.companions import COMPANIONS
 from bench.datasets.base import Dataset
 from bench.errors import UsageError, unknown
 from bench.keys import Place, canonical, differences, digest
@@ -56,6 +57,7 @@ class Cell:
 class Training:
     """What one or more cells train: its trials, and the rules (digest, stage) scored on each.
 
+    rules         those of its cells and, where the suite is on class imbalance, the companion rules
     description   the plain data that ``digest`` is the hash of
     *_label       of the first cell that needs it
     curve_metric  where a cell is marked: the metric of its curve on test rows, which is no part of the training
@@ -93,6 +95,15 @@ class Plan:
                 found.setdefault((key, cell.rule), []).append(cell)
         return found
 
+    @cached_property
+    def companions(self) -> dict[str, str]:
+        """Return the digests of the companion rules by name; none unless the suite is on class imbalance."""
+        return {name: digest(rule) for name, rule in _companions(self.suite).items()}
+
+    def rules(self, cell: Cell) -> tuple[str, ...]:
+        """Return the digests of the rules that a cell's trials are scored under; '' of a regression."""
+        return tuple(dict.fromkeys([cell.rule, *self.companions.values()])) if cell.rule else (cell.rule,)
+
     def as_dict(self) -> dict[str, Any]:
         """Return everything a report needs beside the stored parts, as plain data."""
         return {
@@ -101,6 +112,7 @@ class Plan:
             "focus": self.suite.focus,
             "seed": self.suite.seed,
             "baseline": BASELINE,
+            "companions": self.companions,
             "datasets": [_dataset_facts(one) for one in self.suite.datasets],
             "techniques": [
                 {
@@ -128,6 +140,11 @@ class Plan:
                 for cell in self.cells
             ],
         }
+
+
+def _companions(suite: Suite) -> Mapping[str, Rule]:
+    """Return the rules that every classification of a suite is scored under beside its cells' own."""
+    return COMPANIONS if suite.focus == "imbalance" else {}
 
 
 def _dataset_facts(one: SuiteDataset) -> dict[str, Any]:
@@ -213,9 +230,16 @@ def _training(
         recipe=recipe,
         folds=dataset.folds,
         trials=tuple(Place(repeat, fold, replica, trial_key(name, repeat, fold, replica)) for repeat, fold in places),
-        rules=((digest(recipe.decide), recipe.decide),) if isinstance(recipe.decide, Rule) else (),
+        rules=_rules(suite, recipe),
         curve_metric=dataset.metric if technique.test_curve else "",
     )
+
+
+def _rules(suite: Suite, recipe: Recipe) -> tuple[tuple[str, Rule], ...]:
+    """Return the rules (digest, stage) that a cell's trials are scored under, its own first; none of a regression."""
+    if not isinstance(recipe.decide, Rule):
+        return ()
+    return tuple({digest(rule): rule for rule in (recipe.decide, *_companions(suite).values())}.items())
 
 
 def _joined(first: Training, second: Training) -> Training:
@@ -258,7 +282,7 @@ def filter_plan(plan: Plan, text: str) -> Plan:
 
 def restrict(plan: Plan, cells: Sequence[Cell]) -> Plan:
     """Return the part of a plan that some of its cells need."""
-    used = {(cell.training, cell.rule) for cell in cells}
+    used = {(cell.training, rule) for cell in cells for rule in plan.rules(cell)}
     keys = {key for cell in cells for key in cell.keys}
     trainings = tuple(
         dataclasses.replace(
@@ -335,7 +359,7 @@ class CellState:
 
     missing_keys  trials to be trained: those without a record, those that were killed or timed out, and those that
                   are trained again for something they lack; none where the data are absent
-    to_score      stored trials that lack the score of the cell's decision rule
+    to_score      stored trials that lack the score of the cell's decision rule, or of a companion rule
     lost          what those of them lack that were trained before
     changed       the fields in which an older training of the same cell differs; empty unless the cell is stale
     """
@@ -399,7 +423,7 @@ def compare(
         missing = tuple(key for key in cell.keys if statuses.get(key) not in FINAL or key in lost)
         again = tuple(sorted({lost[key] for key in cell.keys if key in lost}))
         stored = {key for key in cell.keys if statuses.get(key) == "ok" and key not in lost}
-        to_score = sum((key, cell.rule) not in scored for key in stored)
+        to_score = sum(any((key, rule) not in scored for rule in plan.rules(cell)) for key in stored)
         changed: tuple[str, ...] = ()
         if cell.keys and len(missing) == len(cell.keys) and not again:
             training = trainings[cell.training]

@@ -1,5 +1,9 @@
 """From a trial's outputs to its scores, one set per decision rule and part (train, validation, test).
 
+Of a rule that looks at the labels of validation rows there is one part more, ``crossed``: the validation rows again,
+each decided by the rule as the others fit it. A score on the very rows that a rule was fitted to flatters it, and is
+nothing to choose between rules by.
+
 A rule is always scored from logits kept relative to class 0 in float16 (softmax does not see a common shift), so
 that scoring right after training and scoring the stored logits later agree to the bit. Rules are fitted on
 validation rows; test rows are only ever scored. numpy alone is needed here.
@@ -16,6 +20,8 @@ from bench.errors import FAILURES, one_line
 from bench.stages.decisions import Priors, Rule, row_weights, to_logits
 
 PARTS = ("train", "validation", "test")
+CROSSED = "crossed"
+BLOCKS = 5  # of validation rows, each decided by the rule as the other blocks fit it
 STORED_VALUES = 1000  # test predictions of a regression that are stored
 _LARGEST = 60_000.0  # just inside float16
 
@@ -85,7 +91,28 @@ def score_rule(rule: Rule, outcomes: dict[str, Outcome], priors: Priors) -> tupl
         rows.append({"part": part, "rows": len(outcome.truth), **scores, "confusion": confusion.ravel().tolist()})
         if part == "test":
             predicted = decision.predicted.astype(np.uint8)
+    if rule.reads_labels:
+        rows.append(_crossed(rule, validation, weights, priors))
     return rows, predicted
+
+
+def _crossed(rule: Rule, validation: Outcome, weights: np.ndarray, priors: Priors) -> dict[str, Any]:
+    """Return the scores on validation rows, each decided by the rule as the other blocks fit it.
+
+    Blocks take the rows of each class in turn, so that they hold the classes alike.
+    """
+    logits, truth = to_logits(validation.outputs), validation.truth
+    blocks = np.empty(len(truth), dtype=np.int64)
+    for label in np.unique(truth):
+        own = np.flatnonzero(truth == label)
+        blocks[own] = np.arange(len(own)) % BLOCKS
+    log_probabilities, predicted = np.empty(logits.shape), np.empty(len(truth), dtype=np.int64)
+    for block in range(BLOCKS):
+        held, rest = blocks == block, blocks != block
+        decision = rule.fit(logits[rest], truth[rest], weights[rest], priors).apply(logits[held])
+        log_probabilities[held], predicted[held] = decision.log_probabilities, decision.predicted
+    scores, confusion = metrics.classification(truth, log_probabilities, predicted, validation.day)
+    return {"part": CROSSED, "rows": len(truth), **scores, "confusion": confusion.ravel().tolist()}
 
 
 def score_values(outcomes: dict[str, Outcome], unit: float) -> tuple[list[dict[str, Any]], np.ndarray]:

@@ -12,6 +12,7 @@ from bench.splits import check_folds
 from bench.stages.base import Stage
 from bench.yamlfile import Node, placed
 
+Focus = Literal["score", "gap", "imbalance"]
 BASELINE = "baseline"
 AGAIN = "A/A"  # the baseline once more, with other initial weights and batch order: the noise floor
 SMOKE_STEPS = 40  # and an eighth of them where trials train one at a time, which are the slow ones
@@ -74,7 +75,8 @@ class SuiteTechnique:
 class Suite:
     """Datasets crossed with techniques, and the protocol.
 
-    focus: what the report leads with, the score or the gap between training rows and test rows
+    focus: what the report leads with: the score, the gap between training rows and test rows, or what is left of each
+           gain where the baseline's threshold is moved too (imbalance; trials are then scored under companion rules)
     """
 
     name: str
@@ -82,7 +84,7 @@ class Suite:
     seed: int
     datasets: tuple[SuiteDataset, ...]
     techniques: tuple[SuiteTechnique, ...]
-    focus: Literal["score", "gap"] = "score"
+    focus: Focus = "score"
 
 
 def with_settings(recipe: Recipe, setting: Mapping[str, Any], nodes: Mapping[str, Node] | None = None) -> Recipe:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from bench.catalogue import TECHNIQUES
 from bench.datasets import DATASETS
 from bench.errors import UsageError, nearest
 from bench.metrics import METRICS
 from bench.recipe import apply, combine
-from bench.suite import AGAIN, BASELINE, Suite, SuiteDataset, with_settings
+from bench.suite import AGAIN, BASELINE, Focus, Suite, SuiteDataset, with_settings
 from bench.suiteentries import Entry, only_techniques, read_dataset, read_protocol, read_techniques
 from bench.yamlfile import Node, load, placed
 
@@ -74,7 +74,7 @@ def load_suite(name: str | Path) -> Suite:
         seed=seed,
         datasets=chosen,
         techniques=tuple(entry.technique for entry in found),
-        focus=entries["focus"].choice("focus", ("score", "gap")) if "focus" in entries else "score",
+        focus=entries["focus"].choice("focus", get_args(Focus)) if "focus" in entries else "score",
     )
 
 
@@ -132,7 +132,7 @@ def schema() -> dict[str, Any]:
             "question": {"type": "string"},
             "seed": {"type": "integer", "minimum": 0, "maximum": MOST_SEED},
             "budget": {"enum": ["steps", "epochs"]},
-            "focus": {"enum": ["score", "gap"]},
+            "focus": {"enum": list(get_args(Focus))},
             **protocol,
             "datasets": {"type": "array", "items": {"oneOf": [dataset["use"], long_form(dataset)]}, "minItems": 1},
             "techniques": {"type": "array", "items": {"oneOf": [use, long_form(technique)]}, "minItems": 1},

@@ -74,10 +74,9 @@ def _against_suite(options: argparse.Namespace, console: Console) -> tuple[Compa
 
 
 def _unmarked(suite: Suite) -> Suite:
-    """Return the suite without marks for test curves: a comparison trains nothing again for them."""
-    return dataclasses.replace(
-        suite, techniques=tuple(dataclasses.replace(one, test_curve=False) for one in suite.techniques)
-    )
+    """Return the suite without marks for test curves and without companion rules: nothing is trained again for them."""
+    techniques = tuple(dataclasses.replace(one, test_curve=False) for one in suite.techniques)
+    return dataclasses.replace(suite, techniques=techniques, focus="score")
 
 
 def _named(store: Store) -> str:

@@ -59,8 +59,8 @@ def test_beyond_its_last_step_progressive_sampling_is_even() -> None:
 def test_its_prior_is_what_the_loss_sees_at_the_end() -> None:
     np.testing.assert_allclose(Progressive().prior(np.array([0.7, 0.3, 0.0])), [0.5, 0.5, 0.0])
     fit = training.fit(*_arguments("progressive-sampling"))
-    assert fit.seen is not None
-    np.testing.assert_allclose(fit.seen, np.full((1, 3), 1 / 3))
+    assert fit.prior is not None
+    np.testing.assert_allclose(fit.prior, np.full((1, 3), 1 / 3))
 
 
 @pytest.mark.parametrize("batches", [Progressive(), Balanced()], ids=lambda one: one.kind)

@@ -70,16 +70,16 @@ def test_ldam_drw_is_ldam_with_deferred_reweighting() -> None:
 
 
 def test_the_prior_is_that_of_the_last_phase() -> None:
-    loss = _recipe("ldam-drw").last.loss
+    loss = _recipe("ldam-drw").in_phases()[-1].loss
     counts = np.array([60, 30, 18])
     weighed = counts * (1 - 0.9999) / (1 - 0.9999**counts)
     np.testing.assert_allclose(loss.prior(counts / 108, 108), weighed / weighed.sum(), rtol=1e-9)
-    np.testing.assert_allclose(_recipe("ldam").last.loss.prior(counts / 108, 108), counts / 108)
+    np.testing.assert_allclose(_recipe("ldam").in_phases()[-1].loss.prior(counts / 108, 108), counts / 108)
 
 
 def test_it_weights_any_loss_that_takes_weights_and_refuses_others_by_name() -> None:
     assert (
-        _recipe("focal", "deferred-reweighting").last.loss
+        _recipe("focal", "deferred-reweighting").in_phases()[-1].loss
         == apply(_recipe("focal"), {"loss.weights": "effective"}).loss
     )
     with pytest.raises(UsageError, match=r"phase 'deferred': 'loss\.weights'"):

@@ -10,10 +10,14 @@ import numpy as np
 from bench.metrics import METRICS
 from bench.reporting import flattery, interactions, tail
 from bench.reporting.asides import Asides
+from bench.reporting.calibration import judge_calibration
+from bench.reporting.gains import Adjusted
 from bench.reporting.grids import Grid, grids_of
 from bench.reporting.ground import Ground, make_ground
+from bench.reporting.honest import judge_gains
 from bench.reporting.judging import judge, margin
 from bench.reporting.measuring import class_support, measure, probed_costs
+from bench.reporting.sides import OWN, Tables, companion_tables
 from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
 from bench.reporting.trials import Trials, trial_table
 
@@ -33,6 +37,7 @@ def analyse(store: "Store", plan: Mapping[str, Any] | None = None, classes: bool
     """
     plan = store.read_plan() if plan is None else plan
     table = trial_table(plan, store)
+    companions = companion_tables(plan, store)
     probes, remembered = store.probes(), functools.cache(store.remembered)
     nothing, tables = table.where(np.zeros(len(table), dtype=bool)), table.split("dataset")
     cells: dict[str, list[Mapping[str, Any]]] = {}
@@ -48,6 +53,7 @@ def analyse(store: "Store", plan: Mapping[str, Any] | None = None, classes: bool
             probes,
             classes,
             remembered,
+            companions.get(facts["label"], {}),
         )
         for facts in plan["datasets"]
         if facts["label"] in cells
@@ -64,8 +70,9 @@ def _dataset(
     probes: "pd.DataFrame",
     classes: bool,
     remembered: Callable[[], Mapping[str, Any]],
+    companions: Tables,
 ) -> DatasetAnalysis:
-    """Return the analysis of one dataset."""
+    """Return the analysis of one dataset; ``companions``: its trials under companion rules, of a suite on imbalance."""
     metric = facts["metric"]
     applicable = [cell for cell in cells if not cell["not_applicable"]]
     found = table.split("technique")
@@ -79,6 +86,12 @@ def _dataset(
     if ground is not None:
         for name, judged in judge(ground, classes).items():
             measured[name] |= judged
+    adjusted = None
+    if companions and baseline is not None:
+        sides = {(name, OWN): frame for name, frame in frames.items()} | dict(companions)
+        adjusted, found_gains = _honest(plan, facts, applicable, sides, store)
+        for name, fields in found_gains.items():
+            measured[name] |= fields
     standings = [
         Standing(
             technique=cell["technique"],
@@ -101,7 +114,8 @@ def _dataset(
     base = measured.get(plan["baseline"], {}).get("score", np.nan)
     grids, half_width = _grids(plan, applicable, remembered), margin(facts, base)
     asides = Asides() if ground is None else _asides(plan, ground, half_width)
-    return DatasetAnalysis(facts, tuple(order), class_support(done, facts), half_width, table, noise, grids, asides)
+    support = class_support(done, facts)
+    return DatasetAnalysis(facts, tuple(order), support, half_width, table, noise, grids, asides, adjusted)
 
 
 def _asides(plan: Mapping[str, Any], ground: Ground, half_width: float) -> Asides:
@@ -111,6 +125,16 @@ def _asides(plan: Mapping[str, Any], ground: Ground, half_width: float) -> Aside
         tail.measure(ground),
         interactions.measure(ground, plan["techniques"], half_width),
     )
+
+
+def _honest(
+    plan: Mapping[str, Any], facts: Mapping[str, Any], cells: list, sides: Tables, store: "Store"
+) -> tuple[Adjusted, dict[str, dict[str, Any]]]:
+    """Return what stands for the adjusted baseline, and per technique its gains and its calibration bill."""
+    baseline = plan["baseline"]
+    adjusted, gains = judge_gains(baseline, facts, cells, sides, plan["companions"], store)
+    bills = judge_calibration(baseline, facts, cells, sides, store)
+    return adjusted, {name: {"gains": gains[name], "bill": bills[name]} for name in gains}
 
 
 def _grids(plan: Mapping[str, Any], cells: list, remembered: Callable[[], Mapping[str, Any]]) -> tuple[Grid, ...]:

@@ -1,4 +1,4 @@
-"""What the terminal shows of an analysis: each dataset's ranked table, after the gap where a suite asks for it."""
+"""What the terminal shows of an analysis: each dataset's ranked table, after what its suite asks for first."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.reporting import gapwords
+from bench.reporting import gapwords, imbalance
 from bench.reporting.standing import Analysis
 from bench.reporting.tables import STYLES, UNDECIDED, WORDY, cells, lacking, title, told
 
@@ -19,7 +19,7 @@ def terminal_ranking(analysis: Analysis) -> RenderableType:
     """Return the ranked tables of all datasets for a terminal, then what is incomplete or does not apply.
 
     The smallest difference that would have been found stands beside an undecided verdict. A suite that asks for the gap
-    has what was found of it above each table.
+    has what was found of it above each table, one on class imbalance what is left of the gains.
     """
     shown: list[RenderableType] = []
     for dataset in analysis.datasets:
@@ -33,6 +33,8 @@ def terminal_ranking(analysis: Analysis) -> RenderableType:
         if analysis.leads_with_gap and not dataset.absent:
             shown += [Text(f"{dataset.label}: the gap between training and test rows", style="bold")]
             shown += [Text(f"- {sentence}") for sentence in gapwords.answers(dataset)]
+        if analysis.on_imbalance and dataset.adjusted is not None and not dataset.absent:
+            shown += [Text(f"- {sentence}") for sentence in imbalance.in_short(dataset)]
         shown += [Text(title(dataset), style="italic") if dataset.absent else table, *map(Text, lacking(dataset)), ""]
     if any(one.word == "undecided" for dataset in analysis.datasets for one in dataset.planned):
         shown.append(Text(UNDECIDED, style="italic"))

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from bench.reporting import csvs, gapwords, single, tables
+from bench.reporting import csvs, gapwords, imbalance, single, tables
 from bench.reporting.analysis import analyse
 from bench.reporting.besides import sections_of
 from bench.reporting.drawing import Drawing
-from bench.reporting.figures import GAP, draw
+from bench.reporting.figures import draw, leading
 from bench.reporting.files import write_files
 from bench.reporting.markup import card, document, table
 from bench.reporting.readme import readme
@@ -63,11 +63,11 @@ def _page(
 ) -> str:
     """Return the report as one HTML page that needs no network, and no JavaScript but for sorting."""
     lead = analysis.leads_with_gap
-    first = [one for one in drawings if lead and one.name in GAP]
+    first = [one for one in drawings if one.name in leading(analysis)]
     own = {one.name: one for one in drawings if one.name in {section.figure for section in besides}}
     later = [one for one in drawings if one not in first and one.name not in own]
-    splits = splits_section(analysis)
-    links = [("all-gaps", GAPS)] * lead + [(one.name, one.title) for one in first]
+    splits, leads = splits_section(analysis), imbalance.sections_of(analysis)
+    links = [("all-gaps", GAPS)] * lead + [(one.name, one.title) for one in (*leads, *first)]
     links += [("all-verdicts", "Verdicts"), ("all-gains", GAINS)]
     links += [(f"dataset-{slug(one)}", one.label) for one in analysis.datasets]
     links += [(one.name, one.title) for one in besides]
@@ -79,6 +79,7 @@ def _page(
         _contents(links),
         "<div>",
         *([gaps_section(analysis)] * lead),
+        *(one.html for one in leads),
         *(figure(one, room) for one in first),
         _verdicts(analysis),
         _gains(analysis),
@@ -107,7 +108,9 @@ def _answers(analysis: Analysis, summary: Summary) -> str:
     """Return what was found, a card per dataset."""
     cards = []
     for one, dataset in zip(summary.outcomes, analysis.datasets, strict=True):
-        told = gapwords.answers(dataset) if analysis.leads_with_gap else [one.finding]
+        told = [one.finding]
+        if analysis.leads_with_gap or analysis.on_imbalance:
+            told = gapwords.answers(dataset) if analysis.leads_with_gap else imbalance.answers(dataset)
         content = "".join(f"<p>{escape(sentence)}</p>" for sentence in told)
         cards.append(card(one.label, f"#dataset-{one.name}", one.metric, content, one.counts))
     return f"<section id='answers'><h2>Answers</h2><ul class='cards'>{''.join(cards)}</ul></section>"

@@ -2,24 +2,26 @@
 
 from collections.abc import Sequence
 
-from bench.reporting import gaptables, gapwords, single, tables, words
+from bench.reporting import gaptables, gapwords, honesttables, honestwords, imbalance, single, tables, words
 from bench.reporting.drawing import Drawing
-from bench.reporting.figures import GAP
+from bench.reporting.figures import leading
 from bench.reporting.sections import GAPS, MATRIX, files_of
 from bench.reporting.standing import Analysis, DatasetAnalysis
 from bench.reporting.summaries import slug
-from bench.reporting.tables import HEADINGS, cells, markdown
+from bench.reporting.tables import markdown
 from bench.reporting.telling import Section
 from bench.reporting.texts import EXPLANATION, GAINS, MEAN
 
 
 def readme(analysis: Analysis, drawings: Sequence[Drawing], besides: Sequence[Section]) -> str:
-    """Return the report as Markdown; a suite that asks for the gap gets it first."""
+    """Return the report as Markdown; a suite that asks for the gap, or for honest gains, gets them first."""
     lead = analysis.leads_with_gap
-    first = [one for one in drawings if lead and one.name in GAP]
+    first = [one for one in drawings if one.name in leading(analysis)]
     explained = (*gapwords.EXPLANATION, *EXPLANATION) if lead else EXPLANATION
     parts = [f"# {analysis.plan['suite']}\n", f"{analysis.plan['question']}\n", f"{' '.join(explained)}\n"]
-    parts += [*_gaps(analysis), *map(_figure, first)] if lead else []
+    parts += _gaps(analysis) if lead else []
+    parts += _answers(analysis) if analysis.on_imbalance else []
+    parts += [*(one.markdown for one in imbalance.sections_of(analysis)), *map(_figure, first)]
     matrix = tables.verdict_matrix(analysis)
     parts += ["## Verdicts\n", markdown(matrix[0], matrix[1:], frozenset(matrix[0][:-3]))]
     gains = tables.across_datasets(analysis)
@@ -40,14 +42,23 @@ def _gaps(analysis: Analysis) -> list[str]:
     return [*parts, f"## {GAPS}\n", markdown(rows[0], rows[1:], frozenset(rows[0])), f"{MATRIX}\n"]
 
 
+def _answers(analysis: Analysis) -> list[str]:
+    """Return what is left of the gains, and what they do to calibration, in short."""
+    parts = ["## Answers\n"]
+    for dataset in analysis.datasets:
+        lines = "\n".join(f"- {sentence}" for sentence in imbalance.answers(dataset))
+        parts.append(f"**{dataset.label}**\n\n{lines}\n")
+    return parts
+
+
 def _dataset(dataset: DatasetAnalysis, lead: bool) -> str:
     """Return one dataset in words and numbers."""
-    told = gapwords.summary(dataset) if lead else words.summary(dataset)
+    told = gapwords.summary(dataset) if lead else [*honestwords.above(dataset), *words.summary(dataset)]
     parts = [f"## {tables.title(dataset)}\n", f"{' '.join(told)}\n"]
     if lead and dataset.scored:
         parts.append(markdown(gaptables.HEADINGS, gaptables.gap_rows(dataset), gaptables.WORDY))
     if dataset.planned:
-        parts.append(markdown(HEADINGS, [list(cells(one).values()) for one in dataset.planned]))
+        parts.append(markdown(*honesttables.ranked(dataset), honesttables.WORDS))
     parts += ["\n".join(f"- {line}" for line in tables.lacking(dataset)) + "\n"] if tables.lacking(dataset) else []
     name = slug(dataset)
     links = ", ".join(f"[{kind}]({name}-{kind}.csv)" for kind in files_of(dataset))

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from html import escape
 from typing import Literal
 
-from bench.reporting import csvs, gaptables, gapwords, single, tables, words
+from bench.reporting import csvs, gaptables, gapwords, honesttables, honestwords, single, tables, words
 from bench.reporting.drawing import INK, LINE, PAPER, Drawing, Panel
 from bench.reporting.markup import table
 from bench.reporting.standing import Analysis, DatasetAnalysis
 from bench.reporting.summaries import slug
-from bench.reporting.tables import HEADINGS, WORDY, cells
+from bench.reporting.tables import WORDY
 
 GAPS = "How each technique changed the gap between training and test rows"
 MATRIX = (
@@ -19,7 +19,8 @@ MATRIX = (
 )
 
 WORDS = frozenset(
-    {"dataset", "technique", "class", "verdict", "setting", "label", "closing", "part", "metric"}
+    {"dataset", "technique", "class", "verdict", "setting", "label", "closing", "part", "metric", "measure"}
+    | {"verdict before", "verdict after"}
 )  # columns of words in the numbers of figures
 
 
@@ -31,7 +32,14 @@ LINKED = ("noise", "places", "per-class-f1", "cost-score")  # figures that a pag
 def files_of(dataset: DatasetAnalysis) -> dict[str, Callable[[DatasetAnalysis], str]]:
     """Return the kinds of CSV that a dataset has, and what makes their text."""
     classes = {"classes": csvs.classes_csv} if dataset.facts["task"] == "classification" else {}
-    return {"ranking": csvs.ranking_csv, "gaps": gaptables.gaps_csv, **classes, "trials": csvs.trials_csv}
+    honest = {"honest": honesttables.honest_csv, "calibration": honesttables.calibration_csv}
+    return {
+        "ranking": csvs.ranking_csv,
+        **({} if dataset.adjusted is None else honest),
+        "gaps": gaptables.gaps_csv,
+        **classes,
+        "trials": csvs.trials_csv,
+    }
 
 
 def gaps_section(analysis: Analysis) -> str:
@@ -69,10 +77,10 @@ def dataset_section(dataset: DatasetAnalysis, lead: bool, room: Room) -> str:
     """
     name = slug(dataset)
     lines = "".join(f"<li>{escape(line)}</li>" for line in tables.lacking(dataset))
-    ranking = [list(cells(one).values()) for one in dataset.planned]
+    headings, ranking = honesttables.ranked(dataset)
     files = ", ".join(f"<a href='{name}-{kind}.csv'>{kind}</a>" for kind in files_of(dataset))
-    told = gapwords.summary(dataset) if lead else words.summary(dataset)
-    ranked = table(HEADINGS, ranking, WORDY, f"Ranking on {dataset.label}", "rank") if ranking else ""
+    told = gapwords.summary(dataset) if lead else [*honestwords.above(dataset), *words.summary(dataset)]
+    ranked = table(headings, ranking, honesttables.WORDS, f"Ranking on {dataset.label}", "rank") if ranking else ""
     parts = [
         f"<section id='dataset-{name}'><h2>{escape(tables.title(dataset))}</h2>",
         "".join(f"<p>{escape(sentence)}</p>" for sentence in told),

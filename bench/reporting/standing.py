@@ -9,6 +9,7 @@ import numpy as np
 
 from bench.metrics import METRICS
 from bench.reporting.asides import Asides
+from bench.reporting.gains import Adjusted, Bill, Gains
 from bench.reporting.grids import Grid
 from bench.reporting.trials import Trials
 from bench.statistics import FEWEST_REPEATS, Interval, Verdict
@@ -41,6 +42,8 @@ class Standing:
     no_op: its resampling or enlarging changed no row in any trial; same_scores: its training is another than the
     baseline's, and yet every score of every trial is the baseline's to the bit.
     replica: 1 where this is the baseline once more, whose difference to the baseline is the noise floor (A/A).
+    gains: over the baseline with the argmax rule and adjusted; bill: by measure of calibration, what it does to that.
+    Both are there in suites on class imbalance alone.
     """
 
     technique: str
@@ -88,6 +91,8 @@ class Standing:
     class_p: np.ndarray | None = None
     class_q: np.ndarray | None = None
     replica: int = 0
+    gains: Gains | None = None
+    bill: Mapping[str, Bill] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -113,8 +118,9 @@ class DatasetAnalysis:
     """One dataset: its facts from the plan, the standings by rank, class supports [C] and its trials.
 
     noise: the baseline against itself (A/A), which is no technique: it has no verdict, no rank and no part in the
-    family. None where the plan is older than that comparison. grids: the remedies at several strengths.
-    asides: what is told beside the verdicts.
+    family. None where the plan is older than that comparison. grids: the remedies at several strengths. asides: what is
+    told beside the verdicts. adjusted: what stands for the baseline once its threshold is moved, in suites on class
+    imbalance.
     """
 
     facts: Mapping[str, Any]
@@ -125,6 +131,7 @@ class DatasetAnalysis:
     noise: Standing | None = None
     grids: tuple[Grid, ...] = ()
     asides: Asides = field(default_factory=Asides)
+    adjusted: Adjusted | None = None
 
     @property
     def scored(self) -> tuple[Standing, ...]:
@@ -208,3 +215,8 @@ class Analysis:
     def leads_with_gap(self) -> bool:
         """Return whether the suite asks for the gap between training and test rows first; older plans do not say."""
         return self.plan.get("focus", "score") == "gap"
+
+    @property
+    def on_imbalance(self) -> bool:
+        """Return whether the suite is on class imbalance, so that honest gains come first."""
+        return self.plan.get("focus", "score") == "imbalance"

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.metrics import METRICS
-from bench.reporting import gapwords, tables, words
+from bench.reporting import gapwords, honestwords, tables, words
 from bench.reporting.drawing import file_stem
 from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
 
@@ -61,12 +61,19 @@ def slug(dataset: DatasetAnalysis) -> str:
 
 def summarise(analysis: Analysis) -> Summary:
     """Return an analysis in short."""
-    outcomes = tuple(_outcome(dataset, analysis.leads_with_gap) for dataset in analysis.datasets)
+    outcomes = tuple(_outcome(dataset, _finding(analysis, dataset)) for dataset in analysis.datasets)
     return Summary(analysis.plan["suite"], analysis.plan["question"], outcomes)
 
 
-def _outcome(dataset: DatasetAnalysis, gap: bool) -> Outcome:
-    """Return one dataset in short; ``gap``: whether its finding is on the gap."""
+def _finding(analysis: Analysis, dataset: DatasetAnalysis) -> str:
+    """Return what is said first of a dataset: on what the suite asks for."""
+    if analysis.leads_with_gap:
+        return gapwords.answers(dataset)[0]
+    return (honestwords.answers(dataset) if analysis.on_imbalance else words.summary(dataset))[0]
+
+
+def _outcome(dataset: DatasetAnalysis, finding: str) -> Outcome:
+    """Return one dataset in short."""
     metric = METRICS[dataset.metric]
     counted = Counter(_word(one, dataset) for one in dataset.standings if not one.is_baseline)
     better = [one for one in dataset.compared if one.word == "better"]
@@ -74,7 +81,7 @@ def _outcome(dataset: DatasetAnalysis, gap: bool) -> Outcome:
         label=dataset.label,
         name=slug(dataset),
         metric=f"{metric.title}, {metric.better} is better",
-        finding=(gapwords.answers(dataset) if gap else words.summary(dataset))[0],
+        finding=finding,
         counts={word: counted[word] for word in (*tables.VERDICTS, "no data") if word in counted},
         best=tuple(
             Gain(one.technique, tables.with_interval(one.difference), tables.cost(one)) for one in better[:MOST]

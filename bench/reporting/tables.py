@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from bench.metrics import METRICS
 from bench.reporting.across import COUNTED, across
 from bench.reporting.csvs import class_lines
 from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
-from bench.statistics import Interval
+from bench.statistics import Interval, Verdict
 
 HEADINGS = (
     "rank", "technique", "score", "difference [95 %]", "verdict", "detectable", "place", "gap [95 %]", "cost",
@@ -20,6 +21,20 @@ NONE = "-"
 STYLES = {"better": "bold green", "worse": "red", "equivalent": "cyan", "identical": "cyan", "baseline": "bold"}
 UNDECIDED = "undecided (x): these repeats would have found differences from x on, with 80 % power"
 VERDICTS = ("better", "equivalent", "identical", "undecided", "worse", "incomplete", "not compared", "not applicable")
+
+
+class Said(Protocol):
+    """What has a verdict word: a standing, or one comparison."""
+
+    @property
+    def word(self) -> str:
+        """Return the verdict in one word, or why there is none."""
+        ...
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Return the verdict."""
+        ...
 
 
 def number(value: float, places: int = 4) -> str:
@@ -46,19 +61,19 @@ def cost(one: Standing) -> str:
     return times(one.cost_ratio) if known else f"{times(one.flops_ratio)} FLOPs"
 
 
-def verdict(one: Standing) -> str:
+def verdict(one: Said) -> str:
     """Return the verdict; with the sign where an equivalent one is also significantly different."""
     sign = one.verdict.sign if one.verdict is not None and one.word == "equivalent" else ""
     return f"{one.word} ({sign})" if sign else one.word
 
 
-def detectable(one: Standing) -> float:
+def detectable(one: Said) -> float:
     """Return the effect that these repeats would have found with 80 % power, of an undecided one; else NaN."""
     undecided = one.verdict is not None and one.verdict.word == "undecided"
     return one.verdict.smallest_detectable if undecided and one.verdict is not None else math.nan
 
 
-def told(one: Standing) -> str:
+def told(one: Said) -> str:
     """Return the verdict; an undecided one with the smallest difference that would have been found (``UNDECIDED``)."""
     return verdict(one) if math.isnan(detectable(one)) else f"{verdict(one)} ({number(detectable(one), 3)})"
 

@@ -59,7 +59,9 @@ class Priors:
 
 @dataclass(frozen=True)
 class Rule(Stage):
-    """Base of the decision rules."""
+    """Base of the decision rules; ``reads_labels``: whether those of the validation rows change what is predicted."""
+
+    reads_labels: ClassVar[bool] = False
 
     def fit(self, logits: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray", priors: Priors) -> Fitted:
         """Fit on validation logits [N, C], labels [N] and row weights [N]."""

@@ -22,6 +22,7 @@ class TunedThreshold(Rule):
     """
 
     kind: ClassVar[str] = "tuned-threshold"
+    reads_labels: ClassVar[bool] = True
 
     def fit(self, logits: "np.ndarray", labels: "np.ndarray", weights: "np.ndarray", priors: Priors) -> Fitted:
         """Return the rule with the best offsets."""
