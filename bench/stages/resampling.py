@@ -8,6 +8,7 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from bench.keys import added
 from bench.stages.base import Stage, require
 
 if TYPE_CHECKING:
@@ -37,12 +38,17 @@ class Selection(Resample):
 
     def resample(self, inputs: "np.ndarray", labels: "np.ndarray", seed: int) -> tuple["np.ndarray", "np.ndarray"]:
         """Return the chosen rows, some perhaps several times."""
-        import numpy as np
-
-        rows, chosen = np.arange(len(labels))[:, None], labels
-        for sampler in self.samplers(_counts(labels), seed % 2**32):
+        rows = self.drawn(labels, seed)[:, None]
+        chosen = labels[rows[:, 0]]
+        for sampler in self.samplers(_counts(chosen), seed % 2**32):
             rows, chosen = sampler.fit_resample(rows, chosen)
         return inputs[rows[:, 0]], chosen
+
+    def drawn(self, labels: "np.ndarray", seed: int) -> "np.ndarray":
+        """Return the numbers of the rows [M] that the samplers choose from: all of them, once."""
+        import numpy as np
+
+        return np.arange(len(labels))
 
     def samplers(self, counts: dict[int, int], seed: int) -> list[Any]:
         """Return the imbalanced-learn samplers to apply in turn."""
@@ -75,10 +81,13 @@ class UnderSample(Selection):
     """Random under-sampling: every class larger than n_min / ratio is cut to that, without replacement.
 
     ratio: smallest over largest class afterwards, in (0, 1]; 1 cuts every class to the smallest.
+    bootstrap: as many rows as there are are first drawn with replacement, and those under-sampled, as balanced bagging
+    does for each of its members.
     """
 
     kind: ClassVar[str] = "under-sample"
     ratio: float = 1.0
+    bootstrap: bool = added(False)
 
     def __post_init__(self) -> None:
         """Check the ratio."""
@@ -87,6 +96,18 @@ class UnderSample(Selection):
     def samplers(self, counts: dict[int, int], seed: int) -> list[Any]:
         """Return one random under-sampler."""
         return [_under(counts, round(min(counts.values()) / self.ratio), seed)]
+
+    def drawn(self, labels: "np.ndarray", seed: int) -> "np.ndarray":
+        """Return all row numbers, or a bootstrap of them. Raises ValueError where that draws no row of a class."""
+        import numpy as np
+
+        rows = super().drawn(labels, seed)
+        if not self.bootstrap:
+            return rows
+        rows = np.random.default_rng(seed).choice(rows, len(rows))
+        for label, count in _counts(labels).items():
+            require(label in labels[rows], f"the bootstrap drew none of the {count} training rows of class {label}")
+        return rows
 
 
 @dataclass(frozen=True)
