@@ -87,7 +87,7 @@ def prepare(dataset: Dataset, data: Data, split: Split, recipe: Recipe, streams:
     resampling_started = time.thread_time()
     inputs, targets = own_inputs, own_targets
     if recipe.resample is not None:
-        inputs, targets = recipe.resample.resample(inputs, targets, streams_seed(streams))
+        inputs, targets = recipe.resample.apply(inputs, targets, streams_seed(streams), scaling.categories)
     if recipe.enlarge is not None:
         inputs, targets = recipe.enlarge.enlarge(inputs, targets, _alone(dataset, inputs, targets, scaling, streams))
     no_op = (recipe.resample is not None or recipe.enlarge is not None) and np.array_equal(inputs, own_inputs)
@@ -128,7 +128,7 @@ def resampled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a trial's features float32 [N, H] and targets [N], resampled in the course of its training."""
     resample.load()
-    return resample.resample(features, targets, streams_seed(trial.streams))
+    return resample.apply(features, targets, streams_seed(trial.streams))
 
 
 def streams_seed(streams: Streams) -> int:

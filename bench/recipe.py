@@ -7,7 +7,7 @@ field of what is in the slot, ``{"penalties": (L2(1e-4),)}`` appends to a list-v
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -155,6 +155,7 @@ class Technique:
     grid      dotted path -> values worth trying (used where a suite says ``grid: default``)
     neutral   dotted path -> value at which training equals the baseline's bit for bit, or None with ``why_not``
     tasks     the tasks it applies to; ``kinds`` of data; ``networks``: kinds of network, all of them if empty
+    offers    what a dataset must offer, as its ``offers()`` names it
     claim     what it is said to do, in half a sentence; ``source`` where that is said
     """
 
@@ -170,14 +171,17 @@ class Technique:
     tasks: tuple[str, ...] = ("classification", "regression")
     kinds: tuple[str, ...] = ("table", "series", "image")
     networks: tuple[str, ...] = ()
+    offers: tuple[str, ...] = ()
 
-    def not_applicable(self, task: str, kind: str, recipe: Recipe) -> str:
-        """Return why it does not apply to this task, kind of data and baseline recipe, or an empty string."""
+    def not_applicable(self, task: str, kind: str, recipe: Recipe, offers: Collection[str] = ()) -> str:
+        """Return why it does not apply to a dataset's task, kind and offers and to its baseline, or an empty string."""
         if task not in self.tasks:
             return f"{self.name} applies to {' and '.join(self.tasks)}, not to {task}"
         allowed = tuple(self.per_kind) or self.kinds
         if kind not in allowed:
             return f"{self.name} applies to {' and '.join(allowed)} data, not to {kind} data"
+        if lacking := [name for name in self.offers if name not in offers]:
+            return f"{self.name} applies to data with {' and '.join(lacking)}"
         if self.networks and recipe.network.kind not in self.networks:
             return f"{self.name} applies to {' and '.join(self.networks)} networks, not to {recipe.network.kind}"
         more = self.changes(kind).get("more_rows", 1.0)

@@ -62,8 +62,8 @@ class SuiteTechnique:
             return f"the suite asks for it on {', '.join(self.datasets)} only"
         if self.label in dataset.left_out:
             return f"the suite leaves it out on {dataset.label}"
-        task, kind = dataset.dataset.task, dataset.dataset.kind
-        reasons = (part.not_applicable(task, kind, dataset.recipe) for part in self.parts)
+        task, kind, offers = dataset.dataset.task, dataset.dataset.kind, dataset.dataset.offers()
+        reasons = (part.not_applicable(task, kind, dataset.recipe, offers) for part in self.parts)
         return next((reason for reason in reasons if reason), "")
 
     def recipe(self, dataset: SuiteDataset) -> Recipe:

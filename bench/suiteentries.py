@@ -134,7 +134,7 @@ def _with_parts(recipe: Recipe, parts: Sequence[Technique], node: Node, dataset:
     for part, item in zip(parts, node.value if isinstance(node.value, list) else [node], strict=True):
         if part.name == BASELINE:
             item.fail(f"'{BASELINE}' changes nothing, so it has no place under 'with'; leave it out")
-        if reason := part.not_applicable(dataset.task, dataset.kind, recipe):
+        if reason := part.not_applicable(dataset.task, dataset.kind, recipe, dataset.offers()):
             item.fail(f"{reason}, which {dataset.name} is")
     with placed(node):
         return apply(recipe, combine(parts, dataset.kind))

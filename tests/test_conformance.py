@@ -48,7 +48,7 @@ class Case:
 
 
 def _fits(technique: Technique, dataset: Dataset, base: Recipe) -> bool:
-    return not technique.not_applicable(dataset.task, dataset.kind, base)
+    return not technique.not_applicable(dataset.task, dataset.kind, base, dataset.offers())
 
 
 TINY = {

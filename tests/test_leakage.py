@@ -26,7 +26,7 @@ CASES = [
     pytest.param(technique, dataset, recipe, id=f"{name}-{label}")
     for name, technique in TECHNIQUES.items()
     for label, (dataset, recipe) in tiny.CASES.items()
-    if not technique.not_applicable(dataset.task, dataset.kind, recipe)
+    if not technique.not_applicable(dataset.task, dataset.kind, recipe, dataset.offers())
 ]
 
 

@@ -31,6 +31,10 @@ class TinyTable(Dataset):
     kind = "table"
     repeats = "independent"
 
+    @property
+    def mixed(self) -> bool:
+        return self.kind == "table"
+
     def classes(self) -> tuple[str, ...]:
         return CLASSES
 

@@ -103,6 +103,11 @@ class Dataset:
         return "stratified"
 
     @property
+    def mixed(self) -> bool:
+        """Return whether a table has categories beside numbers."""
+        return False
+
+    @property
     def has_test(self) -> bool:
         """Return whether the dataset brings its own test rows (else the folds are the test sets)."""
         return True
@@ -120,9 +125,10 @@ class Dataset:
         return None
 
     def offers(self) -> frozenset[str]:
-        """Return what metrics may need of a dataset: 'two classes', 'days', 'ordered classes'."""
+        """Return what metrics and techniques may need: 'two classes', 'days', 'ordered classes', 'categories'."""
         found = {"two classes": len(self.classes()) == 2, "days": self.division == "time"}
-        return frozenset(name for name, there in (found | {"ordered classes": self.ordered}).items() if there)
+        found |= {"ordered classes": self.ordered, "categories": self.mixed}
+        return frozenset(name for name, there in found.items() if there)
 
     def identity(self) -> dict[str, object]:
         """Return what goes into trial keys: name, revision and parameters, or the fingerprint of real data."""

@@ -143,6 +143,11 @@ class Table(Dataset):
         return "rmse" if self.task == "regression" else "macro_f1"
 
     @property
+    def mixed(self) -> bool:
+        """Return whether some input columns are categories and some are numbers."""
+        return len({self._is_numeric(column) for column in self._inputs(read(self.path))}) == 2
+
+    @property
     def has_test(self) -> bool:
         """Return whether a test file is given."""
         return bool(self.test_path)

@@ -1,6 +1,7 @@
 """Slot ``preprocess``: how inputs (and regression targets) are scaled or encoded, fitted on training rows only."""
 
 import importlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -20,12 +21,14 @@ class Fitted:
 
     pixels: mean and standard deviation per channel, float32 [2, channels], for images, which stay bytes until they
     have been augmented; the network's entry applies them. None for everything else.
+    categories: the columns that each category of a table takes in what ``inputs`` returns, after its numbers.
     """
 
     inputs: Transform
     targets: Transform
     restore: Transform
     pixels: "np.ndarray | None" = None
+    categories: tuple[slice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,10 +49,10 @@ class Standardise(Stage):
 
     def fit(self, inputs: "np.ndarray", targets: "np.ndarray", columns: Sequence[Column], regression: bool) -> Fitted:
         """Fit on training rows: inputs [N, ...], targets [N] or [N, K]."""
-        pixels = None
+        pixels, categories = None, ()
         centre, scale = _centre_and_scale(targets) if regression else (0.0, 1.0)
         if inputs.ndim == 2:
-            transform = _fit_table(inputs, columns)
+            transform, categories = _fit_table(inputs, columns), _category_places(columns)
         elif inputs.ndim == 4:
             transform, pixels = _unchanged, _fit_pixels(inputs)
         else:
@@ -57,8 +60,8 @@ class Standardise(Stage):
             transform = _scaler(*all_points)
             centre, scale = (float(one.ravel()[0]) for one in all_points)
         if not regression:
-            return Fitted(transform, _unchanged, _unchanged, pixels)
-        return Fitted(transform, _scaler(centre, scale), lambda predicted: predicted * scale + centre, pixels)
+            return Fitted(transform, _unchanged, _unchanged, pixels, categories)
+        return Fitted(transform, _scaler(centre, scale), lambda value: value * scale + centre, pixels, categories)
 
 
 def _unchanged(array: "np.ndarray") -> "np.ndarray":
@@ -117,3 +120,10 @@ def _fit_table(inputs: "np.ndarray", columns: Sequence[Column]) -> Transform:
     )
     table = ColumnTransformer([("numeric", scaler, numeric), ("codes", encoder, codes)]).fit(inputs)
     return lambda array: table.transform(array).astype("float32")
+
+
+def _category_places(columns: Sequence[Column]) -> tuple[slice, ...]:
+    """Return the columns that each category takes once it is encoded: after all numbers, in the table's order."""
+    levels = [column.levels for column in columns if column.levels > 0]
+    ends = list(itertools.accumulate(levels, initial=len(columns) - len(levels)))
+    return tuple(slice(*place) for place in itertools.pairwise(ends))

@@ -1,35 +1,17 @@
-"""Slot ``resample``: training rows -> training rows, by imbalanced-learn. Sees training rows only.
+"""Random samplers of training rows, by imbalanced-learn; the other samplers are in files of their own."""
 
-n_c are the training rows per class, n_min and n_max the smallest and largest. Images and series are flattened for
-samplers that measure distances.
-"""
-
-import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.keys import added
-from bench.stages.base import Stage, require
+from bench.stages.base import require
+from bench.stages.sampler import Resample, class_counts
+from bench.stages.smoting import Smote
 
 if TYPE_CHECKING:
     import numpy as np
 
-
-@dataclass(frozen=True)
-class Resample(Stage):
-    """Base of the samplers."""
-
-    def load(self) -> None:
-        """Import imbalanced-learn, which takes over a second: no cost of the first trial that a worker resamples."""
-        importlib.import_module("imblearn.over_sampling")
-        importlib.import_module("imblearn.under_sampling")
-
-    def resample(self, inputs: "np.ndarray", labels: "np.ndarray", seed: int) -> tuple["np.ndarray", "np.ndarray"]:
-        """Return resampled (inputs [M, ...], labels [M]) from training rows (inputs [N, ...], labels [N]).
-
-        Raises ValueError where the sampler cannot work on these rows.
-        """
-        raise NotImplementedError
+__all__ = ["OverSample", "Resample", "Selection", "Smote", "UnderOverSample", "UnderSample"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +22,7 @@ class Selection(Resample):
         """Return the chosen rows, some perhaps several times."""
         rows = self.drawn(labels, seed)[:, None]
         chosen = labels[rows[:, 0]]
-        for sampler in self.samplers(_counts(chosen), seed % 2**32):
+        for sampler in self.samplers(class_counts(chosen), seed % 2**32):
             rows, chosen = sampler.fit_resample(rows, chosen)
         return inputs[rows[:, 0]], chosen
 
@@ -53,13 +35,6 @@ class Selection(Resample):
     def samplers(self, counts: dict[int, int], seed: int) -> list[Any]:
         """Return the imbalanced-learn samplers to apply in turn."""
         raise NotImplementedError
-
-
-def _counts(labels: "np.ndarray") -> dict[int, int]:
-    import numpy as np
-
-    values, sizes = np.unique(labels, return_counts=True)
-    return dict(zip(values.tolist(), sizes.tolist(), strict=True))
 
 
 def _under(counts: dict[int, int], limit: int, seed: int) -> Any:
@@ -105,7 +80,7 @@ class UnderSample(Selection):
         if not self.bootstrap:
             return rows
         rows = np.random.default_rng(seed).choice(rows, len(rows))
-        for label, count in _counts(labels).items():
+        for label, count in class_counts(labels).items():
             require(label in labels[rows], f"the bootstrap drew none of the {count} training rows of class {label}")
         return rows
 
@@ -149,63 +124,3 @@ class UnderOverSample(Selection):
         limit = round(smallest ** (1 - self.position) * largest**self.position)
         cut = {label: min(count, limit) for label, count in counts.items()}
         return [_under(counts, limit, seed), _over(cut, limit, seed)]
-
-
-@dataclass(frozen=True)
-class Smote(Resample):
-    """SMOTE: every class smaller than ratio * n_max is raised to that with points between neighbours of the class.
-
-    neighbours: how many nearest neighbours of its class a row may be mixed with; a class needs more rows than that.
-    Source: Chawla et al. 2002.
-    """
-
-    kind: ClassVar[str] = "smote"
-    neighbours: int = 5
-    ratio: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Check neighbours and ratio."""
-        require(self.neighbours >= 1, f"neighbours must be at least 1, got {self.neighbours}")
-        require(0 < self.ratio <= 1, f"ratio must be above 0 and at most 1, got {self.ratio}")
-
-    def resample(self, inputs: "np.ndarray", labels: "np.ndarray", seed: int) -> tuple["np.ndarray", "np.ndarray"]:
-        """Return the rows, and after them the new ones. Raises ValueError for a class that is too small.
-
-        Class by class, so that of images only the new ones of one class are ever floats. A class's neighbours are of
-        the class, so imbalanced-learn is given its rows alone, beside one other because it wants two classes.
-        """
-        import numpy as np
-        from imblearn.over_sampling import SMOTE
-
-        counts = _counts(labels)
-        limit = round(max(counts.values()) * self.ratio)
-        added = {label: limit - count for label, count in counts.items() if count < limit}
-        total = len(labels) + sum(added.values())
-        all_inputs = np.empty((total, *inputs.shape[1:]), dtype=inputs.dtype)  # filled in place: images are large
-        all_labels = np.append(labels, np.repeat([*added], [*added.values()]).astype(labels.dtype))
-        all_inputs[: len(labels)] = inputs
-        end = len(labels)
-        for label, more in added.items():
-            count = counts[label]
-            if count <= self.neighbours:
-                raise ValueError(
-                    f"SMOTE with {self.neighbours} neighbours needs more than {self.neighbours} training rows "
-                    f"of every class it raises; class {label} has {count}"
-                )
-            own = np.flatnonzero(labels == label)
-            rows = np.append(own, np.flatnonzero(labels != label)[0])
-            flat = inputs[rows].reshape(len(rows), -1).astype(np.float32)
-            sampler = SMOTE(sampling_strategy={label: limit}, k_neighbors=self.neighbours, random_state=seed % 2**32)
-            new = sampler.fit_resample(flat, labels[rows])[0][len(rows) :]
-            all_inputs[end : end + more] = _like(inputs, new).reshape(more, *inputs.shape[1:])
-            end += more
-        return all_inputs, all_labels
-
-
-def _like(inputs: "np.ndarray", new: "np.ndarray") -> "np.ndarray":
-    """Return new rows in the type of the old ones: pixels are rounded, in place."""
-    import numpy as np
-
-    if inputs.dtype == np.uint8:
-        np.clip(np.rint(new, out=new), 0, 255, out=new)
-    return new.astype(inputs.dtype, copy=False)

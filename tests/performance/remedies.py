@@ -88,7 +88,7 @@ def main() -> None:
             for technique in TECHNIQUES.values()
             if technique.name == "baseline" or technique.family.startswith("overfitting")
             if not only or technique.name in ("baseline", *only)
-            if not technique.not_applicable(one.data.task, one.data.kind, one.recipe)
+            if not technique.not_applicable(one.data.task, one.data.kind, one.recipe, one.data.offers())
         ]
         times = np.array([[timed(one, technique) for technique in remedies] for _ in range(TURNS + 1)])[1:]
         ratios = times / times[:, :1]
