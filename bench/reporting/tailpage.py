@@ -150,7 +150,7 @@ def telling(dataset: DatasetAnalysis) -> list[Tail]:
 
 def tail_figure(datasets: Sequence[DatasetAnalysis]) -> Drawing:
     """Gap against support, classes as points, a panel per dataset; no panels where that is unknown."""
-    shown = [dataset for dataset in datasets if dataset.asides.tails]
+    shown = [dataset for dataset in datasets if telling(dataset)]
     rows = tuple(line for dataset in shown for one in telling(dataset) for line in _lines(dataset, one))
     return Drawing("tail-gaps", FIGURE, DESCRIPTION, tuple(map(_panel, shown)), CLASSES, rows)
 
