@@ -84,7 +84,7 @@ def _page(
         _verdicts(analysis),
         _gains(analysis),
         *(dataset_section(dataset, lead, room) for dataset in analysis.datasets),
-        *(f"{one.html}{figure(own[one.figure], room)}" for one in besides),
+        *(one.html + (figure(own[one.figure], room) if one.figure in own else "") for one in besides),
         *([splits] * bool(splits)),
         *(figure(one, room) for one in later),
         "</div>",
