@@ -56,8 +56,8 @@ class UnderSample(Selection):
     """Random under-sampling: every class larger than n_min / ratio is cut to that, without replacement.
 
     ratio: smallest over largest class afterwards, in (0, 1]; 1 cuts every class to the smallest.
-    bootstrap: as many rows as there are are first drawn with replacement, and those under-sampled, as balanced bagging
-    does for each of its members.
+    bootstrap: first as many rows of each class as there are are drawn with replacement, and those under-sampled, as for
+    each member of balanced bagging (Chen 2004, whose bootstrap is within classes too: none can be missed).
     """
 
     kind: ClassVar[str] = "under-sample"
@@ -73,16 +73,15 @@ class UnderSample(Selection):
         return [_under(counts, round(min(counts.values()) / self.ratio), seed)]
 
     def drawn(self, labels: "np.ndarray", seed: int) -> "np.ndarray":
-        """Return all row numbers, or a bootstrap of them. Raises ValueError where that draws no row of a class."""
+        """Return all row numbers, or a bootstrap of them, class after class."""
         import numpy as np
 
         rows = super().drawn(labels, seed)
         if not self.bootstrap:
             return rows
-        rows = np.random.default_rng(seed).choice(rows, len(rows))
-        for label, count in class_counts(labels).items():
-            require(label in labels[rows], f"the bootstrap drew none of the {count} training rows of class {label}")
-        return rows
+        rng = np.random.default_rng(seed)
+        own = [rows[labels == label] for label in class_counts(labels)]
+        return np.concatenate([rng.choice(each, len(each)) for each in own])
 
 
 @dataclass(frozen=True)
