@@ -27,7 +27,8 @@ class Phase(Stage):
     fresh   the head gets new initial weights
     reset   the optimizer begins anew, and the schedule spans this phase; else both go on as they were
 
-    A part other than 'all' begins with a new optimizer, since the old one's state belongs to other weights.
+    A part other than 'all' begins with a new optimizer, since the old one's state belongs to other weights, and so does
+    an average of weights (EMA, SWA). Early stopping watches through all phases, and may keep weights of an early one.
     """
 
     kind: ClassVar[str] = "phase"
