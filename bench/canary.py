@@ -6,24 +6,20 @@ shares, weights, outputs, and what each rule decides on validation rows must be 
 rows would be read: the short run has no others, and ``Dataset.make`` gives no others meanwhile, also to a stage that
 calls it. Only what a stage kept from an earlier call is out of reach.
 
-Where a training does not repeat itself to the bit (another library, another device) the same run is done once more, and
-a difference counts from ten times what it differs from itself.
+Where something differs the trial is done once more as it is, and what does not repeat itself to the bit (on another
+device, say) shows nothing.
 
 fraud's features that use earlier labels are made in ``make``, before rows are drawn and so before they run wild.
 """
 
-import contextlib
 import dataclasses
 import math
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bench import preparation, scoring, training
-from bench.audit import evaluated
 from bench.datasets.base import Data, Dataset
 from bench.errors import FAILURES, one_line
 from bench.keys import Streams
@@ -31,104 +27,14 @@ from bench.prediction import state_of
 from bench.preparation import Prepared
 from bench.recipe import Recipe
 from bench.scoring import PARTS, Outcome, relative
-from bench.splits import Split
+from bench.splits import Split, evaluated
 from bench.stages.decisions import Rule
+from bench.wild import Tamper, tampered
 
 STEPS = 5  # of a short run
 ROWS = 256  # of each part that a short run predicts, evenly spaced
-BEYOND = 10.0  # times what a training differs from itself
-_LARGEST = 1e30  # of a wild number, so that no float32 overflows
-_LOCK = threading.RLock()
 
 Facts = dict[str, np.ndarray]  # what was fitted, in words, in the order in which it is made
-_tamper: "ContextVar[Callable[[Data], Data] | None]" = ContextVar("tamper", default=None)
-
-
-# ---- wild rows
-
-
-def wild_inputs(inputs: np.ndarray, rows: np.ndarray, levels: Sequence[int] = ()) -> np.ndarray:
-    """Return a copy of inputs [N, ...] in which some rows run wild.
-
-    Numbers times a thousand and seven more, pixels inverted; levels: of the columns of a table, where a category (above
-    0) becomes the next one.
-    """
-    changed = inputs.copy()
-    if inputs.dtype == np.uint8:
-        changed[rows] = 255 - changed[rows]
-        return changed
-    values = changed[rows].astype(np.float64)
-    wild = np.clip(values * 1000 + 7, -_LARGEST, _LARGEST)
-    for column, count in enumerate(levels):
-        if count:
-            wild[:, column] = (values[:, column] + 1) % count
-    changed[rows] = wild
-    return changed
-
-
-def wild_targets(targets: np.ndarray, rows: np.ndarray, classes: int) -> np.ndarray:
-    """Return a copy of targets in which some rows have the next class, or a value times -100."""
-    changed = targets.copy()
-    changed[rows] = (changed[rows] + 1) % classes if targets.dtype.kind == "i" else -100 * changed[rows]
-    return changed
-
-
-@dataclass(frozen=True)
-class Tamper:
-    """Makes rows run wild: some development rows int64, and the dataset's own test rows if ``tests``."""
-
-    classes: int
-    rows: np.ndarray
-    tests: bool
-
-    def __call__(self, data: Data) -> Data:
-        """Return the data with these rows wild."""
-        levels = [column.levels for column in data.columns]
-        rows = self.rows[self.rows < len(data.targets)]  # of another world there may be fewer
-        changed = dataclasses.replace(
-            data,
-            inputs=wild_inputs(data.inputs, rows, levels),
-            targets=wild_targets(data.targets, rows, self.classes),
-        )
-        if not self.tests or data.test_inputs is None or data.test_targets is None:
-            return changed
-        everything = np.arange(len(data.test_targets))
-        return dataclasses.replace(
-            changed,
-            test_inputs=wild_inputs(data.test_inputs, everything, levels),
-            test_targets=wild_targets(data.test_targets, everything, self.classes),
-        )
-
-
-def tampering() -> bool:
-    """Return whether rows run wild here and now, so that nothing may be kept of them."""
-    return _tamper.get() is not None
-
-
-@contextlib.contextmanager
-def tampered(dataset: Dataset, tamper: Callable[[Data], Data]) -> Iterator[None]:
-    """Let ``make`` of this kind of dataset give wild rows while the block runs, in this thread alone."""
-    kind = type(dataset)
-    make, own = kind.make, "make" in vars(kind)
-
-    def making(self: Dataset, seed: int, repeat: int) -> Data:
-        data, change = make(self, seed, repeat), _tamper.get()
-        return data if change is None else change(data)
-
-    with _LOCK:
-        token = _tamper.set(tamper)
-        kind.make = making
-        try:
-            yield
-        finally:
-            if own:
-                kind.make = make
-            else:
-                del kind.make
-            _tamper.reset(token)
-
-
-# ---- short runs
 
 
 @dataclass(frozen=True)
@@ -318,23 +224,14 @@ def _numbers(rows: Sequence[dict]) -> np.ndarray:
 
 
 def _first_difference(clean: Facts, other: Facts, again: Callable[[], Facts]) -> str:
-    """Return the first fact that differs by more than it does when the same is done ``again``; empty where none."""
-    names = [name for name in clean if name not in other or _distance(clean[name], other[name])]
-    if not names:
+    """Return the first fact that differs, of those that do not when the same is done ``again``; empty where none."""
+    differing = [name for name in clean if name not in other or not _same(clean[name], other[name])]
+    if not differing:
         return ""
-    same = again()
-    for name in names:
-        if name not in other or _distance(clean[name], other[name]) > BEYOND * _distance(clean[name], same[name]):
-            return name
-    return ""
+    repeated = again()
+    return next((name for name in differing if _same(clean[name], repeated[name])), "")
 
 
-def _distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Return the largest difference of two arrays; infinite where they are not of one shape, or not finite alike."""
-    if one.shape != other.shape:
-        return math.inf
-    if np.array_equal(one, other, equal_nan=one.dtype.kind == "f"):
-        return 0.0
-    with np.errstate(invalid="ignore", over="ignore"):
-        largest = float(np.abs(one.astype(np.float64) - other.astype(np.float64)).max())
-    return largest if math.isfinite(largest) else math.inf
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Return whether two arrays are the same, to the bit but for the sign of a zero."""
+    return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")

@@ -16,6 +16,7 @@ from bench.keys import numpy_stream
 if TYPE_CHECKING:
     import numpy as np
 
+EVALUATED = ("validation", "test")  # the parts whose rows nothing is fitted on
 VALIDATION_SHARE = 0.2  # of the training part, where a dataset has no test rows of its own
 
 
@@ -36,6 +37,16 @@ class Split:
             hashed.update(b"none" if rows is None else np.ascontiguousarray(rows, dtype=np.int64).data)
             hashed.update(b"|")
         return hashed.hexdigest()[:32]
+
+
+def evaluated(data: Data, split: Split, part: str) -> "tuple[np.ndarray, np.ndarray]":
+    """Return the inputs and targets of the validation or test rows, as the dataset gives them."""
+    rows = split.validation if part == "validation" else split.test
+    if rows is not None:
+        return data.inputs[rows], data.targets[rows]
+    assert data.test_inputs is not None
+    assert data.test_targets is not None
+    return data.test_inputs, data.test_targets
 
 
 def split(dataset: Dataset, data: Data, folds: int, seed: int, repeat: int, fold: int) -> Split:

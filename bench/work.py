@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import audit, canary, members, preparation, training
+from bench import audit, canary, members, preparation, training, wild
 from bench.datasets.base import Data, Dataset
 from bench.errors import FAILURES, one_line
 from bench.keys import Place, Streams, digest
@@ -130,8 +130,9 @@ def _leak(job: Job) -> str:
         return _watched[name]
     for place in job.places:
         try:
-            data = _data(job.dataset, job.seed, place.repeat)
+            data, fingerprint = _cached(job.dataset, job.seed, place.repeat)
             parts = split(job.dataset, data, job.folds, job.seed, place.repeat, place.fold)
+            audit.watch(job.dataset, data, parts, fingerprint)
             found = canary.leak(canary.Trial(job.dataset, data, parts, job.recipe, job.rules, _streams(job, place)))
         except FAILURES:
             continue
@@ -489,7 +490,7 @@ _cache: "OrderedDict[tuple[str, int, int], tuple[Data, str]]" = OrderedDict()
 
 def _cached(dataset: Dataset, seed: int, repeat: int) -> tuple[Data, str]:
     """Return the arrays of one repeat and their fingerprint; recent ones stay in memory, up to ``_CACHE_BYTES``."""
-    if canary.tampering():
+    if wild.tampering():
         data = dataset.make(seed, repeat)
         return data, data.fingerprint()
     name = (digest(dataset.identity()), seed, repeat)
