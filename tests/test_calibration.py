@@ -134,7 +134,8 @@ def test_only_what_is_shown_is_called_worse_or_repaired(analysis: Analysis, said
     groups = {
         "better than or equivalent to": {"better", "equivalent", "identical"},
         "still worse": {"worse"},
-        "undecided or not scored": {"undecided", "not compared", "incomplete", "not scored"},
+        "undecided": {"undecided"},
+        "without a verdict": {"not compared", "incomplete", "not scored"},
     }
     parts = re.split(r"; (?=\d)", text.rstrip(".").split("class shares ")[1])
     for start, kinds in groups.items():

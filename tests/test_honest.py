@@ -271,8 +271,21 @@ def test_results_without_companions_say_so_and_still_use_the_cells_that_are_rule
         assert _gains(dataset, "shifted").tuned.word == "not scored"
         assert _gains(dataset, "ranks-better").adjusted.word == "better"
         assert "target-correction not scored" in honestwords.adjustment(dataset)
+        assert "very rows" not in honestwords.adjustment(dataset)
         assert all(one.bill["brier"].after.word == "not scored" for one in dataset.standings)
     assert "not scored" in written.page.read_text(encoding="utf-8")
+
+
+def test_a_score_on_the_very_rows_that_a_threshold_was_tuned_on_is_called_that(tmp_path: Path) -> None:
+    store = write(tmp_path, replace(WORLD, datasets=("fixed",), repeats=2))
+    older = [row for row in store.scores().to_dict("records") if row["part"] != CROSSED]
+    for file in (store.path / "scores").iterdir():
+        file.unlink()
+    store.write_scores("000000-older", older, [])
+    (dataset,) = analyse(Store(tmp_path)).datasets
+    assert dataset.adjusted is not None
+    assert [one.name for one in dataset.adjusted.candidates if one.flattered] == ["tuned-threshold"]
+    assert honestwords.adjustment(dataset).count("on the very rows that it was fitted to") == 1
 
 
 def test_results_without_any_other_rule_keep_the_first_gain_and_say_what_is_unknown(tmp_path: Path) -> None:

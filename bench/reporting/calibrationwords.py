@@ -4,7 +4,7 @@ from bench.metrics import METRICS
 from bench.reporting.calibration import MEASURES
 from bench.reporting.comparing import method_of
 from bench.reporting.gains import Judged
-from bench.reporting.honestwords import techniques
+from bench.reporting.honestwords import Names, every, techniques
 from bench.reporting.standing import DatasetAnalysis
 from bench.reporting.tables import number
 
@@ -17,15 +17,15 @@ NOTE = (
     "measures no interval, and so no verdict."
 )
 REPAIRED = ("better", "equivalent", "identical")
-_OPEN = ("undecided", "not compared", "incomplete", "not scored")
+_SILENT = ("not compared", "incomplete", "not scored")
 
 
-def sentences(dataset: DatasetAnalysis) -> list[str]:
+def sentences(dataset: DatasetAnalysis, joined: Names = every) -> list[str]:
     """Return a sentence per measure of calibration; none where no probabilities are scored."""
-    return [told for measure in MEASURES if (told := sentence(dataset, measure))]
+    return [told for measure in MEASURES if (told := sentence(dataset, measure, joined))]
 
 
-def sentence(dataset: DatasetAnalysis, measure: str = "brier") -> str:
+def sentence(dataset: DatasetAnalysis, measure: str = "brier", joined: Names = every) -> str:
     """Return how many techniques worsen a measure, and of how many of these the correction repairs that."""
     title = METRICS[measure].title
     bills = [(one.technique, one.bill[measure]) for one in techniques(dataset) if measure in one.bill]
@@ -38,9 +38,10 @@ def sentence(dataset: DatasetAnalysis, measure: str = "brier") -> str:
     groups = {
         "better than or equivalent to the baseline's": [pair for pair in worse if pair[1].word in REPAIRED],
         "still worse": [pair for pair in worse if pair[1].word == "worse"],
-        "undecided or not scored": [pair for pair in worse if pair[1].word in _OPEN],
+        "undecided": [pair for pair in worse if pair[1].word == "undecided"],
+        "without a verdict": [pair for pair in worse if pair[1].word in _SILENT],
     }
-    told = [f"{len(held)} {said}: {', '.join(_named(*pair) for pair in held)}" for said, held in groups.items() if held]
+    told = [f"{len(held)} {said}: {joined([_named(*p) for p in held])}" for said, held in groups.items() if held]
     noun = "technique" if len(judged) == 1 else "techniques"
     start = f"{title} is worse than the baseline's for {len(worse)} of {len(judged)} {noun}"
     return f"{start}; once corrected to the target's class shares {'; '.join(told)}."

@@ -35,11 +35,13 @@ class Adjustment:
 
     name: the technique that is just this, or else the companion rule's name; rule: its digest; validation: the mean
     over trials of the score on validation rows, weighted to the target prior; NaN where it is not scored everywhere.
+    flattered: whether that is the score on the very rows that the rule was fitted to, as older results have it.
     """
 
     name: str
     rule: str
     validation: float
+    flattered: bool = False
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def judge_gains(
     base = next(cell for cell in cells if cell["technique"] == baseline)
     offered = _offered(base, cells, rules)
     candidates = tuple(
-        Adjustment(name, rule, _validation(store, base["keys"], rule, metric)) for rule, (name, _) in offered.items()
+        _candidate(store, base["keys"], name, rule, metric, rule == rules[TUNED]) for rule, (name, _) in offered.items()
     )
     chosen = choose(candidates)
     plain: Side = (baseline, ARGMAX)
@@ -104,21 +104,26 @@ def choose(candidates: Sequence[Adjustment]) -> Adjustment | None:
     return max(scored, key=lambda one: round(one.validation, 12), default=None)
 
 
-def _validation(store: "Store", keys: Sequence[str], rule: str, metric: str) -> float:
-    """Return the mean over trials of a metric on validation rows, weighted to the target prior.
+def _candidate(
+    store: "Store", keys: Sequence[str], name: str, rule: str, metric: str, reads_labels: bool
+) -> Adjustment:
+    """Return a rule with its mean over trials of a metric on validation rows, weighted to the target prior.
 
-    Made from the confusion matrices of validation rows alone: crossed ones of a rule that was fitted to their labels
-    (results of older versions have none, and then those on the very rows). NaN unless every trained trial has one.
+    Made from the confusion matrices of validation rows alone: crossed ones of a rule that reads their labels (results
+    of older versions have none, and then those on the very rows). NaN unless every trained trial has one.
     """
     scores, runs = store.scores(), store.runs()
     trained = runs[runs["key"].isin(keys) & (runs["status"] == "ok")].set_index("key")["target_prior"]
     held = scores[(scores["rule"] == rule) & scores["key"].isin(trained.index)]
-    parts = [held[held["part"] == part].set_index("key")["confusion"] for part in (CROSSED, "validation")]
-    own = next((one for one in parts if trained.index.isin(one.index).all()), None)
-    if own is None or not len(trained):
-        return np.nan
-    pairs = ((np.asarray(own[key], dtype=float), np.asarray(trained[key], dtype=float)) for key in trained.index)
-    return float(np.mean([weighted_score(counts, target, metric) for counts, target in pairs]))
+    parts = {part: held[held["part"] == part].set_index("key")["confusion"] for part in (CROSSED, "validation")}
+    part = next((name for name, one in parts.items() if trained.index.isin(one.index).all()), "")
+    if not part or not len(trained):
+        return Adjustment(name, rule, np.nan)
+    found = [
+        weighted_score(np.asarray(parts[part][key], dtype=float), np.asarray(trained[key], dtype=float), metric)
+        for key in trained.index
+    ]
+    return Adjustment(name, rule, float(np.mean(found)), reads_labels and part != CROSSED)
 
 
 def weighted_score(counts: np.ndarray, target: np.ndarray, metric: str) -> float:

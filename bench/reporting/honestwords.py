@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 
 from bench.metrics import METRICS
 from bench.reporting import words
-from bench.reporting.gains import Judged
+from bench.reporting.gains import Adjustment, Judged
 from bench.reporting.standing import DatasetAnalysis, Standing
 from bench.reporting.tables import number, with_interval
 
+Names = Callable[[Sequence[str]], str]
 TITLE = "Does it survive a threshold?"
 MOST = 4  # techniques named in a short answer
 EXPLANATION = (
@@ -36,12 +37,12 @@ _SAID = {
 
 def answers(dataset: DatasetAnalysis) -> list[str]:
     """Return in short what survives and what stands for the adjusted baseline; at most four names of a kind."""
-    return _told(dataset, _some)
+    return _told(dataset, some)
 
 
 def summary(dataset: DatasetAnalysis) -> list[str]:
     """Return the same with every name, then how it is with a tuned threshold on both sides."""
-    return [*_told(dataset, _all), *tuned(dataset)]
+    return [*_told(dataset, every), *tuned(dataset)]
 
 
 def above(dataset: DatasetAnalysis) -> list[str]:
@@ -51,7 +52,7 @@ def above(dataset: DatasetAnalysis) -> list[str]:
     return [adjustment(dataset), *blindness(dataset)]
 
 
-def _told(dataset: DatasetAnalysis, joined: Callable[[Sequence[str]], str]) -> list[str]:
+def _told(dataset: DatasetAnalysis, joined: Names) -> list[str]:
     if dataset.absent:
         return ["Nothing was trained: the data were not on the machine."]
     if dataset.adjusted is None:
@@ -62,15 +63,17 @@ def _told(dataset: DatasetAnalysis, joined: Callable[[Sequence[str]], str]) -> l
     return [*survival(dataset, joined), adjustment(dataset), *blindness(dataset)]
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """Return the first few names, and how many more there are."""
     return ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
 
 
-def _all(names: Sequence[str]) -> str:
+def every(names: Sequence[str]) -> str:
+    """Return all names."""
     return ", ".join(names)
 
 
-def survival(dataset: DatasetAnalysis, joined: Callable[[Sequence[str]], str] = _all) -> list[str]:
+def survival(dataset: DatasetAnalysis, joined: Names = every) -> list[str]:
     """Return how many techniques that beat the baseline with the argmax rule beat the adjusted one too."""
     if dataset.adjusted is None:
         return []
@@ -123,15 +126,20 @@ def adjustment(dataset: DatasetAnalysis) -> str:
     if found is None or found.chosen is None:
         return "The adjusted baseline is not scored."
     metric = METRICS[found.metric].title
-    others = [one for one in found.candidates if one is not found.chosen]
-    scores = [f"{one.name} {number(one.validation, 3)}" for one in others if math.isfinite(one.validation)]
-    scores += [f"{one.name} not scored" for one in others if not math.isfinite(one.validation)]
-    against = f"; {', '.join(scores)}" if scores else ""
+    chosen, *others = [found.chosen, *(one for one in found.candidates if one is not found.chosen)]
+    scores = "; ".join([f"{metric} {_scored(chosen)}", *(f"{one.name} {_scored(one)}" for one in others)])
     return (
         f"The adjusted baseline is {found.chosen.name} on the baseline's own training, chosen on validation rows "
-        f"({metric} {number(found.chosen.validation, 3)}{against}); on test rows {metric} is {number(found.score)} "
+        f"({scores}); on test rows {metric} is {number(found.score)} "
         f"against {number(found.plain)} with the argmax rule: {with_interval(found.gain)}."
     )
+
+
+def _scored(one: Adjustment) -> str:
+    """Return the score that a rule was, or was not, chosen by."""
+    if not math.isfinite(one.validation):
+        return "not scored"
+    return number(one.validation, 3) + (" on the very rows that it was fitted to" if one.flattered else "")
 
 
 def blindness(dataset: DatasetAnalysis) -> list[str]:

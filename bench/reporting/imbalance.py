@@ -34,12 +34,12 @@ def sections_of(analysis: Analysis) -> list[Section]:
 
 def answers(dataset: DatasetAnalysis) -> list[str]:
     """Return what is left of one dataset's gains, and what they do to calibration, in short."""
-    return [*honestwords.answers(dataset), *calibrationwords.sentences(dataset)[:1]]
+    return [*honestwords.answers(dataset), *calibrationwords.sentences(dataset, honestwords.some)[:1]]
 
 
 def in_short(dataset: DatasetAnalysis) -> list[str]:
     """Return the same in two lines."""
-    return [*honestwords.answers(dataset)[:1], *calibrationwords.sentences(dataset)[:1]]
+    return [*honestwords.answers(dataset)[:1], *calibrationwords.sentences(dataset, honestwords.some)[:1]]
 
 
 def _adjusted(analysis: Analysis) -> list[DatasetAnalysis]:
