@@ -87,7 +87,7 @@ def sentence(dataset: DatasetAnalysis) -> str:
     )
     base = next((one for one, _ in found if one.is_baseline), None)
     if base is not None and base is not most:
-        told += f" For the baseline it is {number(base.added.estimate)}."
+        told += f" For the baseline it is {'nothing' if base.added.identical else number(base.added.estimate)}."
     turned = [f"{one.technique} (honestly {honest.word})" for one, honest in found if by_flattery_alone(one, honest)]
     if turned:
         return f"{told} Better than the baseline by flattery alone: {listed(turned)}."

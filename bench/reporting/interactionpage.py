@@ -23,7 +23,8 @@ NOTE = (
     "Holm-adjusted over the dataset's interactions), additive (shown to lie within the region of practical "
     "equivalence), or undecided with the smallest interaction that would have been found with 80 % power. An "
     "interaction has about twice the variance of a difference. Near the best possible score two good remedies gain "
-    "less than the sum because little is left to gain."
+    "less than the sum because little is left to gain; where one of them harms alone, more than the sum may mean that "
+    "the other undoes the harm. The file has the gains."
 )
 FIGURE = "Interactions, with 95 % intervals"
 DESCRIPTION = (
