@@ -17,7 +17,8 @@ from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
-from bench.work import Job, Part, lost_job, run_job
+from bench.jobs import Job, Part
+from bench.work import lost_job, run_job
 
 if TYPE_CHECKING:
     from distributed import Client, Future

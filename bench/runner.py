@@ -11,6 +11,7 @@ from itertools import cycle, islice
 from typing import Protocol
 
 from bench.execution import Execute
+from bench.jobs import Job, Part
 from bench.keys import Place, digest
 from bench.plan import Plan, Stored, Training, look_up, make_plan, unwell
 from bench.process import source_state
@@ -18,7 +19,6 @@ from bench.scoring import PARTS, Outcome, Scored, score_rules
 from bench.stages.decisions import Rule
 from bench.store import Store
 from bench.suite import BASELINE
-from bench.work import Job, Part
 
 STACK = 20  # networks that train side by side: from 8 on, more bring next to nothing
 PROBED, FEWEST_PROBED = 10, 20  # a probe takes this part of a training's steps, but at least so many

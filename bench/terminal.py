@@ -11,10 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from bench.jobs import Job, Part
 from bench.metrics import METRICS
 from bench.plan import CellState, Plan
 from bench.runner import Outcomes
-from bench.work import Job, Part
 
 SHOWN = 6  # techniques per dataset in the running ranking
 _EARLY = 0.03  # of the work: until that is done no remaining time is told

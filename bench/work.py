@@ -3,81 +3,26 @@
 A worker keeps nothing but a cache of worlds. It is given everything by the job and writes no file.
 """
 
-import hashlib
 import time
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bench import audit, canary, members, preparation, training, wild
+from bench import audit, canary, members, preparation, records, training, wild
 from bench.datasets.base import Data, Dataset
 from bench.errors import FAILURES, one_line
+from bench.jobs import Job, Part
 from bench.keys import Place, Streams, digest
 from bench.preparation import Prepared
 from bench.process import machine, release_memory, settle_process
-from bench.recipe import Recipe
 from bench.recording import HeldOut, Recorded, curve_steps, record
 from bench.scoring import PARTS, Outcome, relative, score_rules, score_values
 from bench.splits import Split, split
-from bench.stages.decisions import Priors, Rule
+from bench.stages.decisions import Priors
 
 _CACHE_BYTES = 100_000_000
-
-
-@dataclass(frozen=True)
-class Job:
-    """One stack to train: trials of one training, and the rules to score on them.
-
-    part      names the parts it is stored under
-    identity  digest of the dataset's identity where the plan was made: a worker with other data must not train
-    limit     in seconds
-    probe     where above 0: train for so many steps, time it and record nothing else
-    curve_metric  where given: record the loss and this metric on test rows along the training
-    Labels are hints for people, not identity.
-    """
-
-    part: str
-    seed: int
-    dataset: Dataset
-    identity: str
-    dataset_label: str
-    technique_label: str
-    training: str
-    recipe: Recipe
-    folds: int
-    places: tuple[Place, ...]
-    rules: tuple[tuple[str, Rule], ...]
-    provenance: dict[str, Any]
-    limit: float | None = None
-    probe: int = 0
-    curve_metric: str = ""
-
-
-@dataclass
-class Part:
-    """What a job returns, ready for the store: rows of each tier, and the truths by digest."""
-
-    runs: list[dict[str, Any]]
-    scores: list[dict[str, Any]]
-    labels: list[dict[str, Any]]
-    logits: list[dict[str, Any]]
-    truths: dict[str, dict[str, np.ndarray | None]]
-    probes: list[dict[str, Any]] = field(default_factory=list)
-
-    @classmethod
-    def empty(cls) -> "Part":
-        """Return a part with nothing in it."""
-        return cls([], [], [], [], {})
-
-    def add(self, other: "Part") -> None:
-        """Append the rows and truths of another part."""
-        self.runs.extend(other.runs)
-        self.scores.extend(other.scores)
-        self.labels.extend(other.labels)
-        self.logits.extend(other.logits)
-        self.truths.update(other.truths)
 
 
 def run_job(job: Job) -> Part:
@@ -111,7 +56,7 @@ def _run_stacks(job: Job) -> Part:
             try:
                 ready.append(_make_ready(job, place))
             except FAILURES as error:
-                part.runs.append(_record(job, place, status="failed", reason=one_line(error)))
+                part.runs.append(records.record(job, place, status="failed", reason=one_line(error)))
         for steps in sorted({one.steps for one in ready}):
             _train(job, [one for one in ready if one.steps == steps], steps, deadline, part)
     return part
@@ -170,7 +115,7 @@ def lost_job(job: Job, status: str, reason: str) -> Part:
     part = Part.empty()
     if job.probe:
         return part
-    part.runs = [_record(job, place, status=status, reason=reason) for place in job.places]
+    part.runs = [records.record(job, place, status=status, reason=reason) for place in job.places]
     return part
 
 
@@ -216,13 +161,13 @@ def _train(job: Job, stack: "list[_Ready]", steps: int, deadline: float | None, 
         predicted = _predict(job, stack, fits)
         fit = members.joined(fits, job.recipe.members)
     except training.OutOfTimeError as error:
-        part.runs.extend(_record(job, one.place, status="timeout", reason=str(error)) for one in stack)
+        part.runs.extend(records.record(job, one.place, status="timeout", reason=str(error)) for one in stack)
     except FAILURES as error:
         if len(stack) > 1:  # nothing of it is recorded yet
             for one in stack:
                 _train(job, [one], steps, deadline, part)
         else:
-            part.runs.append(_record(job, stack[0].place, status="failed", reason=one_line(error)))
+            part.runs.append(records.record(job, stack[0].place, status="failed", reason=one_line(error)))
     else:
         for index in range(len(stack)):
             part.add(_finished(job, stack, fit, predicted, index))
@@ -285,7 +230,7 @@ def _finished(job: Job, stack: "list[_Ready]", fit: members.Together, predicted:
         return _score(job, stack, fit, predicted, index)
     except FAILURES as error:
         part = Part.empty()
-        part.runs.append(_record(job, stack[index].place, status="failed", reason=one_line(error)))
+        part.runs.append(records.record(job, stack[index].place, status="failed", reason=one_line(error)))
         return part
 
 
@@ -296,8 +241,8 @@ def _score(job: Job, stack: "list[_Ready]", fit: members.Together, predicted: _P
     outputs = {name: predicted.outputs[name][index] for name in PARTS}
     truth, day = predicted.tests[index].truth, predicted.tests[index].day
     audit.check_scored(one.seal, one.data, one.split, one.members, predicted.tests[index], outputs)
-    row = _record(job, one.place) | _measured(job, one, fit, index, len(stack))
-    row |= {"truth": _truth_digest(truth, day), "rows_test": len(truth)}
+    row = records.record(job, one.place) | _measured(job, one, fit, index, len(stack))
+    row |= {"truth": records.truth_digest(truth, day), "rows_test": len(truth)}
     row["evaluate_seconds"] = fit.evaluate_seconds + predicted.seconds
     if reason := _divergence(fit, index, outputs):
         row |= {"status": "diverged", "reason": reason}
@@ -309,7 +254,7 @@ def _score(job: Job, stack: "list[_Ready]", fit: members.Together, predicted: _P
         _add_scores(job, one, own, one.prepared.priors(None if fit.prior is None else fit.prior[index]), part)
         part.truths[row["truth"]] = {"target": truth, "day": day}
         if predicted.curves:
-            row |= _recorded(predicted.curves[index], job.curve_metric)
+            row |= records.recorded(predicted.curves[index], job.curve_metric)
     row["score_seconds"] = time.thread_time() - began
     part.runs.append(row)
     return part
@@ -375,40 +320,6 @@ def _add_scores(
         )
 
 
-def _record(job: Job, place: Place, status: str = "ok", reason: str = "") -> dict[str, Any]:
-    """Return a record with identity, status and provenance, and nothing measured yet."""
-    return {
-        "key": place.key,
-        "training": job.training,
-        "dataset": job.dataset_label,
-        "technique": job.technique_label,
-        "repeat": place.repeat,
-        "fold": place.fold,
-        "replica": place.replica,
-        "status": status,
-        "reason": reason,
-        **{name: _missing(kind) for name, kind in MEASURED.items()},
-        **job.provenance,
-        **machine(),
-    }
-
-
-MEASURED: dict[str, type] = {
-    "no_op": bool, "steps": int, "stop_step": int, "examples": int, "flops": float, "cpu_seconds": float,
-    "resample_seconds": float, "prepare_seconds": float, "evaluate_seconds": float, "score_seconds": float,
-    "stack": int, "rows_train": int, "rows_own": int, "rows_validation": int, "rows_test": int, "truth": str,
-    "fingerprint": str, "split": str, "evaluation": str,
-    "seen_prior": list, "validation_prior": list, "target_prior": list, "row_prior": list, "own_prior": list,
-    "curve_step": list, "curve_train": list, "curve_validation": list,
-    "curve_test_step": list, "curve_test": list, "curve_test_score": list, "curve_metric": str,
-}  # fmt: skip
-
-
-def _missing(kind: type) -> Any:
-    """Return what stands for 'not measured' in a column of this kind."""
-    return float("nan") if kind is float else kind()
-
-
 def _measured(job: Job, one: "_Ready", fit: members.Together, index: int, stack: int) -> dict[str, Any]:
     """Return what the training of one trial measured."""
     prepared, steps = one.prepared, int(fit.steps[index])
@@ -416,7 +327,7 @@ def _measured(job: Job, one: "_Ready", fit: members.Together, index: int, stack:
     outputs = _outputs(job.dataset, one.data)
     recipe, priors = job.recipe, one.prepared.priors(None if fit.prior is None else fit.prior[index])
     taken = fit.member_steps[index].tolist()
-    passes = sum(_passes(recipe, one.steps, *each) for each in zip(taken, one.members, strict=True))
+    passes = sum(records.passes(recipe, one.steps, *each) for each in zip(taken, one.members, strict=True))
     own = sum(step <= steps for step in fit.curve.steps)  # later ones are there for others of the stack
     return {
         "no_op": all(member.no_op for member in one.members),
@@ -434,55 +345,15 @@ def _measured(job: Job, one: "_Ready", fit: members.Together, index: int, stack:
         "fingerprint": _fingerprint(job.dataset, job.seed, one.place.repeat),
         "split": one.split.digest(),
         "evaluation": one.seal.digest,
-        "seen_prior": _listed(None if priors is None else priors.loss),
-        "validation_prior": _listed(prepared.validation_prior),
-        "target_prior": _listed(prepared.target_prior),
-        "row_prior": _listed(prepared.row_prior),
-        "own_prior": _listed(prepared.own_prior),
+        "seen_prior": records.listed(None if priors is None else priors.loss),
+        "validation_prior": records.listed(prepared.validation_prior),
+        "target_prior": records.listed(prepared.target_prior),
+        "row_prior": records.listed(prepared.row_prior),
+        "own_prior": records.listed(prepared.own_prior),
         "curve_step": fit.curve.steps[:own],
         "curve_train": fit.curve.train[index, :own].tolist(),
         "curve_validation": fit.curve.validation[index, :own].tolist(),
     }
-
-
-def _passes(recipe: Recipe, steps: int, taken: int, rows: Prepared) -> float:
-    """Return how many forward passes of the whole network a training is worth; a step there and back is three.
-
-    steps: at most, of which so many were taken. A phase that trains a part of the head takes one pass over the training
-    rows; the head's own cost is left out.
-    """
-    starts = recipe.starts(steps)
-    passes = 0.0
-    for phase, start, end in zip((None, *recipe.phases), starts, (*starts[1:], steps), strict=True):
-        own = max(0, min(taken, end) - start)
-        if phase is None or phase.part == "all":
-            passes += 3.0 * own * recipe.batch_size
-        elif own:
-            passes += len(rows.targets)
-    return passes
-
-
-def _recorded(curve: Recorded, metric: str) -> dict[str, Any]:
-    """Return the columns of a curve on test rows."""
-    return {
-        "curve_test_step": curve.steps,
-        "curve_test": curve.loss,
-        "curve_test_score": curve.score,
-        "curve_metric": metric,
-    }
-
-
-def _listed(prior: np.ndarray | None) -> list[float]:
-    return [] if prior is None else prior.tolist()
-
-
-def _truth_digest(truth: np.ndarray, day: np.ndarray | None) -> str:
-    """Return the name of a set of test rows: a hash of their truth (and days), so that it is stored once."""
-    hashed = hashlib.sha256(f"{truth.dtype}{truth.shape}".encode())
-    hashed.update(np.ascontiguousarray(truth).data)
-    if day is not None:
-        hashed.update(day.data)
-    return hashed.hexdigest()[:32]
 
 
 _cache: "OrderedDict[tuple[str, int, int], tuple[Data, str]]" = OrderedDict()

@@ -12,6 +12,7 @@ from sklearn.metrics import log_loss
 
 from bench.catalogue import TECHNIQUES
 from bench.errors import UsageError
+from bench.jobs import Job
 from bench.keys import Place, digest
 from bench.recipe import apply, combine
 from bench.stages.corrections import (
@@ -23,7 +24,7 @@ from bench.stages.corrections import (
     UnderSamplingCorrection,
 )
 from bench.stages.decisions import Argmax, Priors, Rule, log_softmax
-from bench.work import Job, run_job
+from bench.work import run_job
 from tests import tiny
 
 NOTHING = np.empty(0)

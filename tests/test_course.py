@@ -17,6 +17,7 @@ from bench import training
 from bench.catalogue import TECHNIQUES
 from bench.describing import shown
 from bench.errors import UsageError
+from bench.jobs import Job
 from bench.keys import Place, digest
 from bench.networks.specs import Mlp
 from bench.preparation import Prepared
@@ -31,7 +32,7 @@ from bench.stages.schedules import Cosine
 from bench.stages.stopping import EarlyStopping
 from bench.stages.updates import ClipNorm
 from bench.suitefile import load_suite
-from bench.work import Job, _passes, run_job
+from bench.work import run_job
 from tests import reference, tiny
 
 TABLE = tiny.DATASETS["table"]
@@ -389,7 +390,7 @@ def test_passes_against_counts_by_hand(phases: tuple[Phase, ...], taken: int, pa
     recipe = _recipe(*phases)
     assert recipe.batch_size == 16
     one = dataclasses.replace(tiny.prepared(TABLE, recipe), targets=np.zeros(1))
-    assert _passes(recipe, 20, taken, one) == passes
+    assert passes(recipe, 20, taken, one) == passes
 
 
 def test_a_record_of_crt_counts_what_it_took() -> None:

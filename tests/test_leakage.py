@@ -13,12 +13,13 @@ import torch
 from bench import training
 from bench.catalogue import TECHNIQUES
 from bench.datasets.base import Data, Dataset
+from bench.jobs import Job
 from bench.keys import Place, Streams, digest
 from bench.preparation import prepare
 from bench.recipe import Recipe, Technique, apply, combine
 from bench.splits import Split, split
 from bench.stages.stopping import EarlyStopping
-from bench.work import Job, run_job
+from bench.work import run_job
 from tests import tiny
 
 RULES = ("tuned-threshold", "logit-adjustment")

@@ -15,6 +15,7 @@ from scipy.special import softmax
 from bench import members, runner, training, work
 from bench.catalogue import TECHNIQUES
 from bench.datasets.base import Data, Dataset
+from bench.jobs import Job, Part
 from bench.keys import Place, Streams, digest
 from bench.plan import Training
 from bench.preparation import Prepared, prepare
@@ -27,7 +28,7 @@ from bench.stages.optimizers import AdamW
 from bench.stages.resampling import OverSample, UnderSample
 from bench.stages.stopping import EarlyStopping
 from bench.suite import BASELINE
-from bench.work import Job, Part, run_job
+from bench.work import run_job
 from tests import tiny
 
 TABLE = tiny.DATASETS["table"]

@@ -13,6 +13,7 @@ from bench.comparability import budgets
 from bench.datasets import create
 from bench.datasets.base import Data, Dataset
 from bench.errors import UsageError
+from bench.jobs import Job, Part
 from bench.keys import Place, Streams, digest
 from bench.preparation import prepare
 from bench.recipe import Recipe, apply
@@ -20,7 +21,7 @@ from bench.splits import split
 from bench.stages.decisions import Rule
 from bench.subsets import subset
 from bench.suitefile import load_suite
-from bench.work import Job, Part, run_job
+from bench.work import run_job
 from tests import tiny
 
 SUITE = """

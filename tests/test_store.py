@@ -21,8 +21,8 @@ from bench import files
 from bench.errors import UsageError
 from bench.keys import differences
 from bench.metrics import METRICS
+from bench.records import MEASURED
 from bench.store import Store
-from bench.work import MEASURED
 
 TRUTH = np.array([0, 1, 2, 1])
 

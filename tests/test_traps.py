@@ -19,6 +19,7 @@ from bench.catalogue import TECHNIQUES
 from bench.comparability import Reader, hindrances
 from bench.datasets import DATASETS, create
 from bench.datasets.base import Data, Dataset
+from bench.jobs import Job
 from bench.keys import Place, Streams, digest
 from bench.plan import make_plan
 from bench.preparation import Prepared
@@ -34,7 +35,7 @@ from bench.stages.preprocessing import Standardise
 from bench.stages.stopping import EarlyStopping
 from bench.store import Store
 from bench.suitefile import load_suite
-from bench.work import Job, run_job
+from bench.work import run_job
 from tests import tiny
 from tests.synthetic import World, write
 

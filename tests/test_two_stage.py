@@ -12,6 +12,7 @@ from torch import nn
 from bench import training
 from bench.catalogue import TECHNIQUES
 from bench.datasets.base import Dataset
+from bench.jobs import Job
 from bench.keys import Place, digest
 from bench.networks.image_specs import ResidualCnn
 from bench.networks.specs import Gru, Mlp
@@ -25,7 +26,7 @@ from bench.stages.finishing import TauNorm
 from bench.stages.optimizers import AdamW
 from bench.stages.schedules import Cosine
 from bench.stages.updates import MaxNorm
-from bench.work import Job, run_job
+from bench.work import run_job
 from tests import tiny
 
 STEPS, START = 20, 16

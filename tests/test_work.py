@@ -12,13 +12,14 @@ import pytest
 from bench import process, training, work
 from bench.catalogue import TECHNIQUES
 from bench.datasets.base import Data, Dataset
+from bench.jobs import Job
 from bench.keys import Place, digest
 from bench.recipe import apply, combine
 from bench.splits import split
 from bench.stages.decisions import Rule
 from bench.stages.optimizers import AdamW
 from bench.stages.stopping import EarlyStopping
-from bench.work import Job, lost_job, run_job
+from bench.work import lost_job, run_job
 from tests import tiny
 
 

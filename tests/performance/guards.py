@@ -25,11 +25,12 @@ from bench import audit, canary, work
 from bench.baselines import baseline
 from bench.catalogue import TECHNIQUES
 from bench.datasets import create
+from bench.jobs import Job
 from bench.keys import Place, digest
 from bench.process import settle_process
 from bench.recipe import apply, combine
 from bench.stages.decisions import Argmax
-from bench.work import Job, run_job
+from bench.work import run_job
 
 TURNS, FOLDS, SEED = 3, 5, 5
 SETTINGS: dict[str, dict[str, Any]] = {

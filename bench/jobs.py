@@ -1,0 +1,65 @@
+"""A job, what a worker is given, and a part, what it returns: plain nouns that travel between processes."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bench.datasets.base import Dataset
+from bench.keys import Place
+from bench.recipe import Recipe
+from bench.stages.decisions import Rule
+
+
+@dataclass(frozen=True)
+class Job:
+    """One stack to train: trials of one training, and the rules to score on them.
+
+    part      names the parts it is stored under
+    identity  digest of the dataset's identity where the plan was made: a worker with other data must not train
+    limit     in seconds
+    probe     where above 0: train for so many steps, time it and record nothing else
+    curve_metric  where given: record the loss and this metric on test rows along the training
+    Labels are hints for people, not identity.
+    """
+
+    part: str
+    seed: int
+    dataset: Dataset
+    identity: str
+    dataset_label: str
+    technique_label: str
+    training: str
+    recipe: Recipe
+    folds: int
+    places: tuple[Place, ...]
+    rules: tuple[tuple[str, Rule], ...]
+    provenance: dict[str, Any]
+    limit: float | None = None
+    probe: int = 0
+    curve_metric: str = ""
+
+
+@dataclass
+class Part:
+    """What a job returns, ready for the store: rows of each tier, and the truths by digest."""
+
+    runs: list[dict[str, Any]]
+    scores: list[dict[str, Any]]
+    labels: list[dict[str, Any]]
+    logits: list[dict[str, Any]]
+    truths: dict[str, dict[str, np.ndarray | None]]
+    probes: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def empty(cls) -> "Part":
+        """Return a part with nothing in it."""
+        return cls([], [], [], [], {})
+
+    def add(self, other: "Part") -> None:
+        """Append the rows and truths of another part."""
+        self.runs.extend(other.runs)
+        self.scores.extend(other.scores)
+        self.labels.extend(other.labels)
+        self.logits.extend(other.logits)
+        self.truths.update(other.truths)
