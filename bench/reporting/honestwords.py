@@ -60,7 +60,8 @@ def _told(dataset: DatasetAnalysis, joined: Names) -> list[str]:
     if dataset.adjusted.chosen is None:
         rules = "no other decision rule is scored on every trained trial of the baseline"
         return [f"Not known whether gains survive a threshold: {rules}.", *words.summary(dataset)[:1]]
-    return [*survival(dataset, joined), adjustment(dataset), *blindness(dataset)]
+    ranking = [words.summary(dataset)[0], *blindness(dataset)] if dataset.adjusted.blind else []
+    return [*ranking, *survival(dataset, joined), adjustment(dataset)]
 
 
 def some(names: Sequence[str]) -> str:
@@ -81,7 +82,8 @@ def survival(dataset: DatasetAnalysis, joined: Names = every) -> list[str]:
     held = techniques(dataset)
     beat = [one for one in held if one.gains is not None and one.gains.plain.word == "better"]
     later = [one for one in held if one not in beat and one.gains is not None and one.gains.adjusted.word == "better"]
-    more = [f"Better than the adjusted baseline alone: {joined([one.technique for one in later])}."] if later else []
+    others = "Better than the adjusted baseline, though not shown to be so over the argmax rule"
+    more = [f"{others}: {joined([one.technique for one in later])}."] if later else []
     if not beat:
         reason = words.silence(dataset) if not dataset.family else ""
         nothing = f"Nothing was shown to be better than the baseline with the argmax rule in {metric}."
