@@ -104,13 +104,10 @@ def main() -> None:
         jobs = jobs_of(name, options.technique, options.trials)
         turns = [measured(jobs) for _ in range(options.turns)]
         each = {guard: float(np.median([turn[guard] for turn in turns])) for guard in turns[0]}
-        print(
-            f"{name}: {options.technique}, {options.trials} trials, {1e3 * each['all'] / options.trials:.0f} ms CPU per trial"
-        )
+        total, trials = each["all"], options.trials
+        print(f"{name}: {options.technique}, {trials} trials, {1e3 * total / trials:.0f} ms CPU per trial")
         for guard in GUARDS:
-            print(
-                f"  {guard:7} {1e3 * each[guard] / options.trials:8.2f} ms per trial  {100 * each[guard] / each['all']:5.2f} %"
-            )
+            print(f"  {guard:7} {1e3 * each[guard] / trials:8.2f} ms per trial  {100 * each[guard] / total:5.2f} %")
 
 
 if __name__ == "__main__":
