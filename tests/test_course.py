@@ -373,7 +373,7 @@ def test_a_phase_is_shown_in_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("phases", "taken", "passes"),
+    ("phases", "taken", "expected"),
     [
         ((), 20, 3 * 20 * 16),
         ((), 7, 3 * 7 * 16),
@@ -385,12 +385,12 @@ def test_a_phase_is_shown_in_words() -> None:
         ((Phase("head", 0.3, part="head"), Phase("scales", 0.5, part="scales")), 20, 3 * 6 * 16 + 2),
     ],
 )
-def test_passes_against_counts_by_hand(phases: tuple[Phase, ...], taken: int, passes: int) -> None:
+def test_passes_against_counts_by_hand(phases: tuple[Phase, ...], taken: int, expected: int) -> None:
     """A step there and back is three passes of 16 rows; a phase of the head alone is one over all rows, here one."""
     recipe = _recipe(*phases)
     assert recipe.batch_size == 16
     one = dataclasses.replace(tiny.prepared(TABLE, recipe), targets=np.zeros(1))
-    assert passes(recipe, 20, taken, one) == passes
+    assert passes(recipe, 20, taken, one) == expected
 
 
 def test_a_record_of_crt_counts_what_it_took() -> None:

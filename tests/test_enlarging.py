@@ -55,7 +55,7 @@ def test_rows_come_first_as_they_are_and_each_copy_has_their_labels(dataset: Dat
 @everywhere
 def test_nothing_else_of_the_trial_changes(dataset: Dataset) -> None:
     plain, ready = tiny.prepared(dataset, tiny.baseline(dataset)), enlarged(dataset)
-    for name in ("own_inputs", "own_targets", "validation_inputs", "validation_targets", "seen", "target_prior"):
+    for name in ("own_inputs", "own_targets", "validation_inputs", "validation_targets", "own_prior", "target_prior"):
         np.testing.assert_array_equal(getattr(ready, name), getattr(plain, name))
 
 

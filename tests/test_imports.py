@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-LIGHT = ["recipe", "catalogue", "suite", "plan", "splits", "statistics", "metrics", "store", "reporting", "scoring"]
+LIGHT = [
+    "recipe", "catalogue", "suite", "plan", "splits", "statistics", "metrics", "store", "reporting", "scoring", "audit",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("module", LIGHT)

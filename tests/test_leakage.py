@@ -1,6 +1,7 @@
 """Canaries: rows that a part must not read are changed, and nothing may follow from that.
 
-What is changed is wild (times a thousand, labels reversed), so that anything fitted on it would show.
+What is changed is wild (``bench/wild.py``), so that anything fitted on it would show. Real runs have canaries of their
+own (``tests/test_traps.py``); here the whole training is gone through.
 """
 
 import dataclasses
@@ -19,6 +20,7 @@ from bench.preparation import prepare
 from bench.recipe import Recipe, Technique, apply, combine
 from bench.splits import Split, split
 from bench.stages.stopping import EarlyStopping
+from bench.wild import wild_inputs, wild_targets
 from bench.work import run_job
 from tests import tiny
 
@@ -31,16 +33,8 @@ CASES = [
 ]
 
 
-def _wild(inputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    changed = inputs.copy()
-    changed[rows] = 255 - changed[rows] if inputs.dtype == np.uint8 else changed[rows] * 1000 + 7
-    return changed
-
-
 def _other_labels(targets: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    changed = targets.copy()
-    changed[rows] = (2 - changed[rows]) if targets.dtype == np.int64 else -100 * changed[rows]
-    return changed
+    return wild_targets(targets, rows, 3)
 
 
 def _trained(dataset: Dataset, data: Data, parts: Split, recipe: Recipe) -> dict[str, torch.Tensor]:
@@ -59,7 +53,7 @@ def test_weights_depend_on_training_rows_and_only_stopping_on_validation_rows(
     before = _trained(dataset, data, parts, recipe)
     canary = dataclasses.replace(
         data,
-        inputs=_wild(data.inputs, parts.validation),
+        inputs=wild_inputs(data.inputs, parts.validation),
         targets=_other_labels(data.targets, parts.validation),
     )
     after = _trained(dataset, canary, parts, recipe)
@@ -75,7 +69,7 @@ def test_rows_that_are_held_back_are_not_read(dataset: Dataset) -> None:
     parts = split(dataset, data, 3, 1, 0, 0)
     held = np.setdiff1d(parts.train, prepare(dataset, data, parts, recipe, Streams(1, dataset.name, 0, 0)).rows)
     assert len(held)
-    canary = dataclasses.replace(data, inputs=_wild(data.inputs, held))
+    canary = dataclasses.replace(data, inputs=wild_inputs(data.inputs, held))
     before, after = (_trained(dataset, rows, parts, recipe) for rows in (data, canary))
     for name, parameter in before.items():
         assert torch.equal(parameter, after[name]), name
@@ -112,13 +106,13 @@ def test_nothing_that_trains_stops_or_decides_reads_a_test_row(technique: str, o
         everything = np.arange(len(data.test_targets))
         changed = dataclasses.replace(
             data,
-            test_inputs=_wild(data.test_inputs, everything),
+            test_inputs=wild_inputs(data.test_inputs, everything),
             test_targets=_other_labels(data.test_targets, everything),
         )
     else:
         held = split(dataset, data, 3, 1, 0, 0).test
         assert held is not None
-        changed = dataclasses.replace(data, inputs=_wild(data.inputs, held))
+        changed = dataclasses.replace(data, inputs=wild_inputs(data.inputs, held))
 
     methods = {
         "make": lambda self, seed, repeat: changed,  # the same rows but for the test rows
@@ -147,7 +141,7 @@ def test_scaling_reads_training_rows_alone(dataset: Dataset) -> None:
     data = dataset.make(1, 0)
     parts = split(dataset, data, 3, 1, 0, 0)
     outside = np.setdiff1d(np.arange(len(data.targets)), parts.train)
-    canary = dataclasses.replace(data, inputs=_wild(data.inputs, outside))
+    canary = dataclasses.replace(data, inputs=wild_inputs(data.inputs, outside))
     one, other = (prepare(dataset, rows, parts, recipe, Streams(1, "x", 0, 0)) for rows in (data, canary))
     np.testing.assert_array_equal(one.inputs, other.inputs)
     np.testing.assert_array_equal(one.targets, other.targets)

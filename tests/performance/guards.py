@@ -1,9 +1,9 @@
 """What the guards cost (bench/audit.py, bench/canary.py): CPU time in each over that of the jobs that they watch.
 
-    python -m tests.performance.guards [fraud | sine-events | digits | cifar10] ... [--technique smote] [--steps 400]
+    python -m tests.performance.guards [fraud | sine-events | digits | cifar10] ... [--technique smote] [--turns 3]
 
-A job is what a worker is given: 20 trials of one training, or of CIFAR-10's network 5 jobs of one. It is run three
-times and the medians are shown: milliseconds per trial and the share of the job's CPU time.
+A job is what a worker is given: 20 trials of one training, or of CIFAR-10's network --trials jobs of one. It is run
+several times, and the medians are shown: milliseconds per trial and the share of the job's CPU time.
 
     roles     rows keep to their roles, equal rows, hashes of evaluation rows: once per world in a worker, here always
     scored    what is scored is what was sealed: every trial
@@ -13,7 +13,6 @@ The making of worlds is outside every clock.
 """
 
 import argparse
-import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +31,7 @@ from bench.recipe import apply, combine
 from bench.stages.decisions import Argmax
 from bench.work import run_job
 
-TURNS, FOLDS, SEED = 3, 5, 5
+FOLDS, SEED = 5, 5
 SETTINGS: dict[str, dict[str, Any]] = {
     "fraud": {"rows": 10_000}, "sine-events": {}, "digits": {}, "cifar10": {"n_max": 5000, "imbalance": 100.0},
 }  # fmt: skip
@@ -63,12 +62,11 @@ def clocks(spent: dict[str, float]) -> Iterator[None]:
             setattr(module, function, held[name])
 
 
-def jobs_of(name: str, technique: str, steps: int) -> list[Job]:
-    """Return what a worker is given of one training; steps: 0 for the baseline's own."""
+def jobs_of(name: str, technique: str, trials: int) -> list[Job]:
+    """Return what a worker is given of so many trials of one training."""
     dataset = create(name, SETTINGS[name])
     recipe = apply(baseline(dataset), combine([TECHNIQUES[technique]], dataset.kind))
-    recipe = dataclasses.replace(recipe, steps=steps or recipe.steps)
-    places = [Place(repeat, repeat % FOLDS, 0, f"{name} {repeat}") for repeat in range(5 if name == "cifar10" else 20)]
+    places = [Place(repeat, repeat % FOLDS, 0, f"{name} {repeat}") for repeat in range(trials)]
     stacks = [tuple(places)] if recipe.network.stacks else [(place,) for place in places]
     return [
         Job("part", SEED, dataset, digest(dataset.identity()), name, technique, "training", recipe, FOLDS, stack,
@@ -98,20 +96,19 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("datasets", nargs="*", default=list(SETTINGS))
     parser.add_argument("--technique", default="baseline")
-    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
     settle_process()
     work._CACHE_BYTES = 1_000_000_000
     for name in options.datasets:
-        jobs = jobs_of(name, options.technique, options.steps)
-        trials = sum(len(job.places) for job in jobs)
-        turns = [measured(jobs) for _ in range(TURNS)]
+        jobs = jobs_of(name, options.technique, options.trials)
+        turns = [measured(jobs) for _ in range(options.turns)]
         each = {guard: float(np.median([turn[guard] for turn in turns])) for guard in turns[0]}
-        print(f"{name}: {options.technique}, {trials} trials, {1e3 * each['all'] / trials:.0f} ms CPU per trial")
+        total, trials = each["all"], options.trials
+        print(f"{name}: {options.technique}, {trials} trials, {1e3 * total / trials:.0f} ms CPU per trial")
         for guard in GUARDS:
-            print(
-                f"  {guard:7} {1e3 * each[guard] / trials:8.2f} ms per trial  {100 * each[guard] / each['all']:5.2f} %"
-            )
+            print(f"  {guard:7} {1e3 * each[guard] / trials:8.2f} ms per trial  {100 * each[guard] / total:5.2f} %")
 
 
 if __name__ == "__main__":
