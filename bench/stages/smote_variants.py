@@ -212,9 +212,13 @@ class Adasyn(AmongAll):
             count = int((labels == label).sum())
             asked = max(wanted, count + _ROUNDED * count)
             sampler = ADASYN(sampling_strategy={label: asked}, random_state=seed, n_neighbors=self.neighbours)
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="After over-sampling")  # that it would be the largest class
-                new = sampler.fit_resample(rows, labels)[0][len(rows) :]
+            try:
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", message="After over-sampling")  # it would be the largest class
+                    new = sampler.fit_resample(rows, labels)[0][len(rows) :]
+            except RuntimeError as error:
+                none = f"none of the {self.neighbours} rows nearest to any of its rows is of another class"
+                raise ValueError(f"{none}; use smote") from error
             needed = min(len(new), wanted - count)
             return new[np.sort(np.random.default_rng(seed).permutation(len(new))[:needed])]
 
