@@ -22,6 +22,7 @@ from bench.keys import Place, digest
 from bench.networks.specs import Mlp
 from bench.preparation import Prepared
 from bench.recipe import Recipe, apply
+from bench.records import passes
 from bench.stages.averaging import Ema, Swa
 from bench.stages.batching import Balanced
 from bench.stages.losses import CrossEntropy, Focal, LogitAdjusted

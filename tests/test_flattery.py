@@ -23,7 +23,8 @@ from bench.reporting.page import write_report
 from bench.reporting.standing import DatasetAnalysis
 from bench.reporting.trials import Trials
 from bench.reporting.values import Values
-from bench.stages.decisions import Argmax, TunedThreshold
+from bench.stages.decisions import Argmax
+from bench.stages.thresholds import TunedThreshold
 from bench.statistics import Interval, Verdict
 from bench.store import Store
 from tests.synthetic import World, kind_of, write
