@@ -70,8 +70,8 @@ def test_the_head_is_given_the_rows_features_and_as_many_of_every_class(
         np.testing.assert_array_equal(inputs[: len(own)], own)
         np.testing.assert_array_equal(targets[: len(own)], trial.targets)
         assert inputs.shape[1:] == own.shape[1:]
-    assert fit.seen is not None
-    np.testing.assert_allclose(fit.seen, 1 / 3)
+    assert fit.prior is not None
+    np.testing.assert_allclose(fit.prior, 1 / 3)
 
 
 def test_the_new_features_lie_between_those_of_the_class(monkeypatch: pytest.MonkeyPatch) -> None:

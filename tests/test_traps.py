@@ -470,7 +470,7 @@ def first_case(name: str) -> tuple[Dataset, Recipe]:
     dataset, base = next(
         (dataset, base)
         for dataset, base in reversed(tiny.CASES.values())
-        if not technique.not_applicable(dataset.task, dataset.kind, base)
+        if not technique.not_applicable(dataset.task, dataset.kind, base, dataset.offers())
     )
     return dataset, apply(base, combine([technique], dataset.kind))
 
