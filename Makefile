@@ -11,7 +11,7 @@ imbalance: $(VENV)/installed
 	$(BIN)/python -m bench run suites/imbalance.yaml
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
