@@ -166,7 +166,12 @@ def test_it_stays_finite_on_real_data(real: Case, request: pytest.FixtureRequest
     if real.dataset.absent():
         request.getfixturevalue("cifar10")
     data, parts = _world(real.dataset)
-    ready = prepare(real.dataset, data, parts, real.recipe, Streams(SEED, real.dataset.name, 0, 0))
+    try:
+        ready = prepare(real.dataset, data, parts, real.recipe, Streams(SEED, real.dataset.name, 0, 0))
+    except ValueError as refusal:  # a sampler may, of rows that it cannot work on; on tiny data it must work
+        assert real.recipe.resample is not None
+        assert str(refusal).startswith(f"{real.recipe.resample.kind} cannot raise class")
+        return
     outputs = len(real.dataset.classes()) or data.targets.shape[1]
     fit = training.fit(real.recipe, [ready], outputs, STEPS)
     assert not fit.diverged.any()

@@ -11,10 +11,11 @@ import pytest
 
 from bench.keys import Place, digest
 from bench.stages import memory
-from bench.stages.cleaning import NearMiss, TomekLinks
+from bench.stages.cleaning import EditedNearestNeighbours, InstanceHardness, NearMiss, OneSidedSelection, TomekLinks
 from bench.stages.generating import AutoencoderSamples
 from bench.stages.resampling import OverSample, Smote
 from bench.stages.sampler import Resample, class_counts
+from bench.stages.smote_cleaned import SmoteTomek
 from bench.stages.smote_variants import Adasyn, BorderlineSmote, KmeansSmote, SvmSmote
 from bench.stages.smoting import Smotenc
 from bench.work import Job, run_job
@@ -41,7 +42,11 @@ def images(counts: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         (KmeansSmote(), (1500, 200), 0),
         (Adasyn(), (1500, 200), 0),
         (TomekLinks(), (1500, 200), 0),
+        (OneSidedSelection(), (1500, 200), 0),
+        (InstanceHardness(), (1500, 200), 0),
+        (EditedNearestNeighbours(), (5000, 200), 8),
         (NearMiss(2), (6000, 2000), 8),
+        (SmoteTomek(), (1500, 60), 0),
     ],
     ids=lambda value: value.kind if isinstance(value, Resample) else "",
 )
