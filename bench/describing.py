@@ -74,7 +74,7 @@ def _technique(technique: Technique) -> str:
     for kind, change in technique.per_kind.items():
         rows += [(f"sets ({kind})", f"{path} = {shown(value)}") for path, value in change.items()]
     rows += [("grid", f"{path}: {', '.join(map(str, values))}") for path, values in technique.grid.items()]
-    fits = [technique.tasks, tuple(technique.per_kind) or technique.kinds, technique.networks]
+    fits = [technique.tasks, tuple(technique.per_kind) or technique.kinds, technique.offers, technique.networks]
     rows.append(("applies to", "; ".join(", ".join(names) for names in fits if names)))
     if technique.neutral is None:
         rows.append(("neutral", f"has no neutral setting: {technique.why_not}"))

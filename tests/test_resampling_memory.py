@@ -11,10 +11,11 @@ import pytest
 
 from bench.keys import Place, digest
 from bench.stages import memory
-from bench.stages.cleaning import NearMiss, TomekLinks
+from bench.stages.cleaning import EditedNearestNeighbours, InstanceHardness, NearMiss, OneSidedSelection, TomekLinks
 from bench.stages.generating import AutoencoderSamples
 from bench.stages.resampling import OverSample, Smote
 from bench.stages.sampler import Resample, class_counts
+from bench.stages.smote_cleaned import SmoteTomek
 from bench.stages.smote_variants import Adasyn, BorderlineSmote, KmeansSmote, SvmSmote
 from bench.stages.smoting import Smotenc
 from bench.work import Job, run_job
@@ -41,7 +42,11 @@ def images(counts: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
         (KmeansSmote(), (1500, 200), 0),
         (Adasyn(), (1500, 200), 0),
         (TomekLinks(), (1500, 200), 0),
+        (OneSidedSelection(), (1500, 200), 0),
+        (InstanceHardness(), (1500, 200), 0),
+        (EditedNearestNeighbours(), (5000, 200), 8),
         (NearMiss(2), (6000, 2000), 8),
+        (SmoteTomek(), (1500, 60), 0),
     ],
     ids=lambda value: value.kind if isinstance(value, Resample) else "",
 )
@@ -73,8 +78,8 @@ def held(name):
     return 1024 * int(re.search(name + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 
 
-rows, labels = world((5000, 1000), 200)
-SvmSmote().resample(rows[4900:5100], labels[4900:5100], 0)  # loads what is loaded late
+rows, labels = world((3000, 600), 200)
+SvmSmote().resample(rows[2900:3100], labels[2900:3100], 0)  # loads what is loaded late
 before = held("VmRSS")
 SvmSmote().resample(rows, labels, 0)
 print(held("VmHWM") - before)
@@ -84,7 +89,7 @@ print(held("VmHWM") - before)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells of a process")
 def test_the_estimate_of_svm_smote_is_above_what_its_process_takes() -> None:
     done = subprocess.run([sys.executable, "-c", SVM], capture_output=True, text=True, check=True)
-    peak, estimate = int(done.stdout), SvmSmote().memory({0: 5000, 1: 1000}, 200)
+    peak, estimate = int(done.stdout), SvmSmote().memory({0: 3000, 1: 600}, 200)
     assert peak <= estimate <= 4 * peak, f"{estimate / peak:.2f} times"
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.stages.base import require
-from bench.stages.sampler import Resample, class_counts, flat
+from bench.stages.sampler import BESIDE, Resample, class_counts, flat
 
 if TYPE_CHECKING:
     import numpy as np
 
-COPIES = 4  # of all rows in float32, where imbalanced-learn is given all of them
+COPIES = 6  # of all rows in float32, where imbalanced-learn is given all of them
 RULES = ("all", "majority")
 TREATED = ("larger", "not-smallest")
 
@@ -31,8 +31,8 @@ class Cleaning(Resample):
         raise NotImplementedError
 
     def memory(self, counts: dict[int, int], numbers: int) -> int:
-        """Return the bytes of the copies of all rows."""
-        return 4 * COPIES * numbers * sum(counts.values())
+        """Return the bytes of the copies of all rows, and of what there is beside them."""
+        return (4 * COPIES * numbers + BESIDE) * sum(counts.values())
 
 
 def cleaned(name: str, sampler: Any, inputs: "np.ndarray", labels: "np.ndarray") -> tuple["np.ndarray", "np.ndarray"]:
@@ -189,7 +189,7 @@ class NearMiss(Cleaning):
     def memory(self, counts: dict[int, int], numbers: int) -> int:
         """Return the bytes of the copies, and in version 2 of all distances between two classes."""
         smallest, largest = min(counts.values()), max(counts.values())
-        return super().memory(counts, numbers) + (32 * smallest * largest if self.version == 2 else 0)
+        return super().memory(counts, numbers) + (40 * smallest * largest if self.version == 2 else 0)
 
 
 @dataclass(frozen=True)

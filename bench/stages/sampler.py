@@ -15,6 +15,7 @@ from bench.stages.memory import require_memory
 if TYPE_CHECKING:
     import numpy as np
 
+BESIDE = 300  # bytes per row for numbers of rows, distances and labels
 MADE = 8  # float32 copies of a class's new rows while imbalanced-learn makes them
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from bench.stages.cleaning import COPIES, cleaned
-from bench.stages.sampler import raised_counts
+from bench.stages.cleaning import cleaned
+from bench.stages.sampler import BESIDE, raised_counts
 from bench.stages.smoting import Smote
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ class SmoteTomek(Smote):
         return cleaned(self.kind, TomekLinks(sampling_strategy="all"), *super().resample(inputs, labels, seed))
 
     def memory(self, counts: dict[int, int], numbers: int) -> int:
-        """Return the bytes of SMOTE, and of the copies of all its rows."""
-        return super().memory(counts, numbers) + _copies(self, counts, numbers)
+        """Return the bytes of SMOTE, or of cleaning its rows if those are more."""
+        return max(super().memory(counts, numbers), _cleaning(self, counts, numbers))
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,10 @@ class SmoteEnn(Smote):
         return cleaned(self.kind, sampler, *super().resample(inputs, labels, seed))
 
     def memory(self, counts: dict[int, int], numbers: int) -> int:
-        """Return the bytes of SMOTE, and of the copies of all its rows."""
-        return super().memory(counts, numbers) + _copies(self, counts, numbers)
+        """Return the bytes of SMOTE, or of cleaning its rows if those are more."""
+        return max(super().memory(counts, numbers), _cleaning(self, counts, numbers))
 
 
-def _copies(smote: Smote, counts: dict[int, int], numbers: int) -> int:
-    return 4 * COPIES * numbers * sum((counts | raised_counts(counts, smote.ratio)).values())
+def _cleaning(smote: Smote, counts: dict[int, int], numbers: int) -> int:
+    """Return the bytes of all rows as they are, and of three copies in float32 with what there is beside them."""
+    return (4 * 4 * numbers + BESIDE) * sum((counts | raised_counts(counts, smote.ratio)).values())

@@ -74,8 +74,8 @@ class BorderlineSmote(AmongAll):
             new = make(label, wanted)
             require(
                 len(new) > 0,
-                f"of none of its rows half or more, but not all, of the {self.surroundings} nearest rows are of other "
-                "classes",
+                f"none of its rows is in danger (of the {self.surroundings} nearest rows half or more, but not all, of "
+                "other classes)",
             )
             return new
 

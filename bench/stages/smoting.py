@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from bench.stages.base import require
-from bench.stages.sampler import MADE, Resample, class_counts, flat, raised, raised_counts
+from bench.stages.sampler import BESIDE, MADE, Resample, class_counts, flat, raised, raised_counts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -119,7 +119,7 @@ class Smotenc(Raising):
     def memory(self, counts: dict[int, int], numbers: int) -> int:
         """Return the bytes of what is made; of all rows, and of each new row's neighbours."""
         made = sum((counts | raised_counts(counts, self.ratio)).values())
-        return 4 * numbers * made * (MADE + self.neighbours)
+        return (4 * numbers * (MADE + self.neighbours) + BESIDE) * made
 
 
 def _decoded(group: "np.ndarray") -> "np.ndarray":
