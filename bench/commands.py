@@ -12,9 +12,10 @@ from bench import documents, rotation
 from bench.errors import IncompleteError, UsageError
 from bench.launching import absent_datasets, check_options, estimate, executor, with_data, worker_count
 from bench.output import Answer
-from bench.plan import Plan, compare, filter_plan, look_up, make_plan
+from bench.plan import Plan, filter_plan, make_plan
 from bench.resultsfolder import results_of, with_results
 from bench.store import Store
+from bench.stored import compare, look_up
 from bench.suite import Suite, smoke
 from bench.suitefile import load_suite
 

@@ -11,11 +11,12 @@ from bench.rotation import blocks, turns
 
 if TYPE_CHECKING:
     from bench.comparison import Comparison, OnDataset
-    from bench.plan import CellState, Plan
+    from bench.plan import Plan
     from bench.reporting.foreseeing import Foreseen
     from bench.reporting.gains import Adjusted, Bill, Gains, Judged
     from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
     from bench.runner import Outcomes
+    from bench.stored import CellState
 
 INTERVAL = (
     "standard_error", "degrees_of_freedom", "low95", "high95", "low90", "high90", "p_value", "method",

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from bench.errors import UsageError
-from bench.plan import CellState, Plan
+from bench.plan import Plan
 from bench.store import Store
+from bench.stored import CellState
 from bench.suite import SuiteDataset
 
 if TYPE_CHECKING:

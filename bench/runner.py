@@ -13,11 +13,12 @@ from typing import Protocol
 from bench.execution import Execute
 from bench.jobs import Job, Part
 from bench.keys import Place, digest
-from bench.plan import Plan, Stored, Training, look_up, make_plan, unwell
+from bench.plan import Plan, Training, make_plan
 from bench.process import source_state
 from bench.scoring import PARTS, Outcome, Scored, score_rules
 from bench.stages.decisions import Rule
 from bench.store import Store
+from bench.stored import Stored, look_up, unwell
 from bench.suite import BASELINE
 
 STACK = 20  # networks that train side by side: from 8 on, more bring next to nothing

@@ -13,8 +13,9 @@ from rich.text import Text
 
 from bench.jobs import Job, Part
 from bench.metrics import METRICS
-from bench.plan import CellState, Plan
+from bench.plan import Plan
 from bench.runner import Outcomes
+from bench.stored import CellState
 
 SHOWN = 6  # techniques per dataset in the running ranking
 _EARLY = 0.03  # of the work: until that is done no remaining time is told

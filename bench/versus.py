@@ -15,9 +15,10 @@ from bench.comparison import Comparison, compare_stored
 from bench.errors import UsageError, unknown
 from bench.launching import REFERENCE, check_options, estimate, executor, with_data, worker_count
 from bench.output import Answer
-from bench.plan import Plan, compare, filter_plan, look_up, make_plan, restrict
+from bench.plan import Plan, filter_plan, make_plan, restrict
 from bench.resultsfolder import results_of
 from bench.store import Store
+from bench.stored import compare, look_up
 from bench.suite import AGAIN, BASELINE, Suite, SuiteDataset, SuiteTechnique
 from bench.suitefile import load_suite
 

@@ -21,7 +21,7 @@ from bench.companions import ARGMAX, COMPANIONS, CORRECTED, TUNED
 from bench.documents import standings
 from bench.keys import digest
 from bench.output import plain
-from bench.plan import Plan, compare, filter_plan, make_plan, unscored_trials
+from bench.plan import Plan, filter_plan, make_plan
 from bench.reporting import Analysis, analyse, honesttables, honestwords, imbalance, terminal_ranking
 from bench.reporting.gains import Adjustment, Gains
 from bench.reporting.honest import choose, weighted_score
@@ -32,6 +32,7 @@ from bench.stages.corrections import PriorCorrection
 from bench.stages.decisions import Argmax, Priors, row_weights, to_logits
 from bench.stages.thresholds import TunedThreshold
 from bench.store import Store
+from bench.stored import compare, unscored_trials
 from bench.suitefile import load_suite
 from tests.posteriors import SAID, TECHNIQUES, World, judged_as, write
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from bench.errors import UsageError
 from bench.keys import Place, differences, digest
-from bench.plan import NO_CURVE, NO_LOGITS, Plan, compare, filter_plan, make_plan
+from bench.plan import Plan, filter_plan, make_plan
 from bench.stages.thresholds import TunedThreshold
+from bench.stored import NO_CURVE, NO_LOGITS, compare
 from bench.suitefile import load_suite
 
 NAMES = ["focal", "dropout", "smote", "logit-adjustment", "tuned-threshold", "class-weights", ["dropout", "focal"]]

@@ -18,7 +18,7 @@ from bench.catalogue import TECHNIQUES
 from bench.datasets.base import Dataset
 from bench.jobs import Job
 from bench.keys import Place, digest
-from bench.plan import compare, look_up, make_plan
+from bench.plan import make_plan
 from bench.recipe import Change, apply, combine
 from bench.recording import POINTS, curve_steps
 from bench.reporting import analyse
@@ -26,6 +26,7 @@ from bench.runner import missing_jobs, with_probes
 from bench.stages.decisions import Rule
 from bench.stages.stopping import EarlyStopping
 from bench.store import Store
+from bench.stored import compare, look_up
 from bench.work import run_job
 from tests import tiny
 from tests.test_run import plan_of, run, scores

@@ -18,11 +18,12 @@ import yaml
 from rich.console import Console
 
 from bench import execution, runner, terminal
-from bench.plan import Plan, filter_plan, make_plan, unwell
+from bench.plan import Plan, filter_plan, make_plan
 from bench.reporting import analyse
 from bench.runner import missing_jobs, with_probes
 from bench.stages.corrections import LogitAdjustment
 from bench.store import Store
+from bench.stored import unwell
 from bench.suitefile import load_suite
 from bench.work import lost_job
 

@@ -17,8 +17,8 @@ FIGURES = ("calibration",)  # figures that lead such a report
 
 
 @dataclass(frozen=True)
-class Section:
-    """A section of a report: the name of its place on the page, its title, and its text as HTML and as Markdown."""
+class Lead:
+    """A section that leads a report: its id on the page, its title, and its text as HTML and as Markdown."""
 
     name: str
     title: str
@@ -26,7 +26,7 @@ class Section:
     markdown: str
 
 
-def sections_of(analysis: Analysis) -> list[Section]:
+def sections_of(analysis: Analysis) -> list[Lead]:
     """Return the sections that lead; none unless the suite is on class imbalance, or nothing was trained."""
     made = (make(analysis) for make in SECTIONS) if analysis.on_imbalance else ()
     return [one for one in made if one is not None]
@@ -43,10 +43,10 @@ def in_short(dataset: DatasetAnalysis) -> list[str]:
 
 
 def _adjusted(analysis: Analysis) -> list[DatasetAnalysis]:
-    return [one for one in analysis.datasets if one.adjusted is not None and not one.absent]
+    return [one for one in analysis.datasets if one.adjusted is not None and one.scored]
 
 
-def survival_section(analysis: Analysis) -> Section | None:
+def survival_section(analysis: Analysis) -> Lead | None:
     """Return what is left of each gain, dataset by dataset."""
     return _section(
         "survival",
@@ -58,7 +58,7 @@ def survival_section(analysis: Analysis) -> Section | None:
     )
 
 
-def calibration_section(analysis: Analysis) -> Section | None:
+def calibration_section(analysis: Analysis) -> Lead | None:
     """Return what each technique does to calibration, dataset by dataset."""
     shown = [one for one in _adjusted(analysis) if honesttables.bill_rows(one)]
     return _section(
@@ -68,10 +68,11 @@ def calibration_section(analysis: Analysis) -> Section | None:
         honesttables.BILL,
         (calibrationwords.NOTE,),
         "calibration",
+        long=True,
     )
 
 
-SECTIONS: tuple[Callable[[Analysis], Section | None], ...] = (survival_section, calibration_section)
+SECTIONS: tuple[Callable[[Analysis], Lead | None], ...] = (survival_section, calibration_section)
 
 
 def _section(
@@ -81,10 +82,11 @@ def _section(
     headings: tuple[str, ...],
     notes: tuple[str, ...],
     kind: str,
-) -> Section | None:
+    long: bool = False,
+) -> Lead | None:
     """Return a section with sentences and a table per dataset; None where there is no dataset to show.
 
-    kind: of the CSV beside each table.
+    kind: of the CSV beside each table; long: whether the page folds the tables away, and Markdown leaves them to it.
     """
     if not parts:
         return None
@@ -96,10 +98,12 @@ def _section(
     for dataset, sentences, rows in parts:
         file = f"{slug(dataset)}-{kind}.csv"
         shown = table(headings, rows, honesttables.WORDS, f"{title} {dataset.label}")
+        shown = f"<details><summary>Each technique</summary>{shown}</details>" if long else shown
         told = "".join(f"<p>{escape(one)}</p>" for one in sentences)
         html.append(
             f"<h3>{escape(dataset.label)}</h3>{told}{shown}<p class='soft'>File: <a href='{file}'>{file}</a></p>"
         )
         text += [f"### {dataset.label}\n", "\n".join(f"- {one}" for one in sentences) + "\n"]
-        text += [markdown(headings, rows, honesttables.WORDS), f"Numbers: [{file}]({file}).\n"]
-    return Section(name, title, "\n".join([*html, "</section>"]), "\n".join(text))
+        text += [] if long else [markdown(headings, rows, honesttables.WORDS)]
+        text.append(f"Numbers: [{file}]({file}).\n")
+    return Lead(name, title, "\n".join([*html, "</section>"]), "\n".join(text))

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from bench.catalogue import TECHNIQUES
-from bench.plan import Plan, compare, make_plan
+from bench.plan import Plan, make_plan
+from bench.stored import compare
 from bench.suitefile import load_suite
 
 TRIALS = 100_000
