@@ -44,10 +44,11 @@ class DrawnRows:
     def confusions(self, labels: np.ndarray) -> np.ndarray:
         """Return confusion matrices of predicted classes labels [trials, N] on each draw, int64 [trials, draws, C, C].
 
-        For each true class one matrix product, of all trials at once.
+        For each true class one matrix product, of all trials at once. Trials and draws lie innermost in memory, as
+        every sum over classes is quicker so.
         """
         trials, classes = len(labels), len(self.rows)
-        found = np.empty((trials, DRAWS, classes, classes), dtype=np.int64)
+        found = np.empty((classes, classes, trials, DRAWS), dtype=np.int64).transpose(2, 3, 0, 1)
         for true, (own, counts) in enumerate(zip(self.rows, self.counts, strict=True)):
             hot = (labels.T[own, :, None] == np.arange(classes)).astype(np.float32)  # [rows of the class, trials, C]
             products = (counts @ hot.reshape(len(own), -1)).reshape(DRAWS, trials, classes)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.keys import differences
-from bench.metrics import METRICS, from_confusion, revisions
+from bench.metrics import METRICS, revisions, score
 from bench.plan import trial_key
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _edited(side: Side, metric: str) -> bool:
         return False
     counts: np.ndarray = np.stack(rows["confusion"].tolist())
     classes = round(counts.shape[1] ** 0.5)
-    expected = from_confusion(counts.reshape(-1, classes, classes))[metric]
+    expected = score(counts.reshape(-1, classes, classes), metric)
     return not np.allclose(expected, rows[metric].to_numpy(dtype=float), rtol=0, atol=_CLOSE, equal_nan=True)
 
 

@@ -5,8 +5,9 @@ one sort per class, because a trial is scored in a few milliseconds this way, an
 a training that takes a quarter of a second. numpy is imported inside functions, so that ``list`` stays quick.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -189,40 +190,111 @@ def per_class(matrix: "np.ndarray") -> PerClass:
     return PerClass(_ratio(hits, said), _ratio(hits, support), _ratio(2 * hits, support + said), support)
 
 
-def from_confusion(matrix: "np.ndarray") -> "dict[str, np.ndarray]":
-    """Return the metrics of kind 'count' from confusion matrices [..., C, C], each [...].
+class _Counts:
+    """What confusion matrices [..., C, C] come to; each is made when first asked for. C last where there is one."""
+
+    def __init__(self, matrix: "np.ndarray") -> None:
+        self.matrix = matrix
+
+    @cached_property
+    def own(self) -> "np.ndarray":
+        import numpy as np
+
+        return np.diagonal(self.matrix, axis1=-2, axis2=-1).astype(float)
+
+    @cached_property
+    def true(self) -> "np.ndarray":
+        return self.matrix.sum(-1).astype(float)
+
+    @cached_property
+    def said(self) -> "np.ndarray":
+        return self.matrix.sum(-2).astype(float)
+
+    @cached_property
+    def present(self) -> "np.ndarray":
+        return self.true > 0
+
+    @cached_property
+    def hits(self) -> "np.ndarray":
+        return self.own.sum(-1)
+
+    @cached_property
+    def total(self) -> "np.ndarray":
+        return self.true.sum(-1)
+
+    @cached_property
+    def recall(self) -> "np.ndarray":
+        return _ratio(self.own, self.true)
+
+    def accuracy(self) -> "np.ndarray":
+        return _ratio(self.hits, self.total)
+
+    def balanced_accuracy(self) -> "np.ndarray":
+        import numpy as np
+
+        return self.recall.sum(-1) / np.maximum(self.present.sum(-1), 1)
+
+    def macro_f1(self) -> "np.ndarray":
+        return _ratio(2 * self.own, self.true + self.said).mean(-1)
+
+    def g_mean(self) -> "np.ndarray":
+        import numpy as np
+
+        logs = np.log(np.where(self.present, np.maximum(self.recall, 1e-300), 1.0))
+        mean = np.exp(logs.sum(-1) / np.maximum(self.present.sum(-1), 1))
+        return mean * np.where(self.present & (self.recall == 0), 0.0, 1.0).min(-1)
+
+    def worst_recall(self) -> "np.ndarray":
+        import numpy as np
+
+        return np.where(self.present, self.recall, np.inf).min(-1)
+
+    def mcc(self) -> "np.ndarray":
+        import numpy as np
+
+        covariance = self.hits * self.total - (self.true * self.said).sum(-1)
+        spread = (self.total**2 - (self.said**2).sum(-1)) * (self.total**2 - (self.true**2).sum(-1))
+        return _ratio(covariance, np.sqrt(spread))
+
+    def share_right(self, third: Literal["head", "middle", "tail"]) -> "np.ndarray":
+        """Return the accuracy on the rows of some classes; NaN where they have none."""
+        import numpy as np
+
+        classes = self.matrix.shape[-1]
+        edge = round(0.3 * classes)
+        which = {"head": slice(edge), "middle": slice(edge, classes - edge), "tail": slice(classes - edge, None)}[third]
+        rows = self.true[..., which].sum(-1)
+        return np.where(rows > 0, _ratio(self.own[..., which].sum(-1), rows), np.nan)
+
+
+_COUNTED: "dict[str, Callable[[_Counts], np.ndarray]]" = {
+    "accuracy": _Counts.accuracy,
+    "balanced_accuracy": _Counts.balanced_accuracy,
+    "macro_f1": _Counts.macro_f1,
+    "g_mean": _Counts.g_mean,
+    "worst_recall": _Counts.worst_recall,
+    "mcc": _Counts.mcc,
+    "head_accuracy": lambda counts: counts.share_right("head"),
+    "middle_accuracy": lambda counts: counts.share_right("middle"),
+    "tail_accuracy": lambda counts: counts.share_right("tail"),
+}
+
+
+def score(matrix: "np.ndarray", metric: str) -> "np.ndarray":
+    """Return one metric of kind 'count' from confusion matrices [..., C, C], [...]; see ``from_confusion``."""
+    return from_confusion(matrix, (metric,))[metric]
+
+
+def from_confusion(matrix: "np.ndarray", names: Collection[str] = _COUNTED.keys()) -> "dict[str, np.ndarray]":
+    """Return the named metrics of kind 'count' from confusion matrices [..., C, C], each [...].
 
     Head, middle and tail take classes in their order: of ten, the first three, four and three. Recalls of classes
     without true rows are left out, as scikit-learn's balanced accuracy does. NaN without rows.
     """
     import numpy as np
 
-    each = per_class(matrix)
-    present = each.support > 0
-    count = np.maximum(present.sum(-1), 1)
-    logs = np.log(np.where(present, np.maximum(each.recall, 1e-300), 1.0))
-    g_mean = np.exp(logs.sum(-1) / count) * np.where(present & (each.recall == 0), 0.0, 1.0).min(-1)
-    total = matrix.sum((-2, -1)).astype(float)
-    hits = np.trace(matrix, axis1=-2, axis2=-1).astype(float)
-    said = matrix.sum(-2).astype(float)
-    true = each.support.astype(float)
-    covariance = hits * total - (true * said).sum(-1)
-    spread = np.sqrt((total**2 - (said**2).sum(-1)) * (total**2 - (true**2).sum(-1)))
-    scores = {
-        "accuracy": _ratio(hits, total),
-        "balanced_accuracy": np.where(present, each.recall, 0.0).sum(-1) / count,
-        "macro_f1": each.f1.mean(-1),
-        "g_mean": g_mean,
-        "worst_recall": np.where(present, each.recall, np.inf).min(-1),
-        "mcc": _ratio(covariance, spread),
-    }
-    own, classes = np.diagonal(matrix, axis1=-2, axis2=-1), matrix.shape[-1]
-    third = round(0.3 * classes)
-    thirds = {"head": slice(third), "middle": slice(third, classes - third), "tail": slice(classes - third, None)}
-    for name, which in thirds.items():
-        rows = each.support[..., which].sum(-1)
-        scores[f"{name}_accuracy"] = np.where(rows > 0, _ratio(own[..., which].sum(-1), rows), np.nan)
-    return {name: np.where(total > 0, value, np.nan) for name, value in scores.items()}
+    counts = _Counts(matrix)
+    return {name: np.where(counts.total > 0, _COUNTED[name](counts), np.nan) for name in names}
 
 
 def classification(

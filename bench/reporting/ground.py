@@ -93,5 +93,5 @@ def make_ground(
         names.index(baseline) if baseline in names else None,
         frozenset(index for index, cell in enumerate(cells) if cell.get("replica", 0)),
         comparer,
-        redraw(facts, done, store) if comparer.method == "test set" else None,
+        redraw(facts, done, store, by_class=True) if comparer.method == "test set" else None,
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.companions import ARGMAX, CORRECTED, TUNED
-from bench.metrics import METRICS, from_confusion
+from bench.metrics import METRICS, score
 from bench.reporting.gains import Adjusted, Adjustment, Gains, Judged
 from bench.reporting.judging import margin
 from bench.reporting.sides import OWN, Side, Sides, Tables, make_sides
@@ -137,7 +137,7 @@ def weighted_score(counts: np.ndarray, target: np.ndarray, metric: str) -> float
     rows = matrix.sum(axis=1)
     wanted = np.where(rows > 0, target, 0.0)
     weights = np.divide(wanted, rows, out=np.zeros(len(rows)), where=rows > 0)
-    return float(from_confusion(matrix * weights[:, None])[metric])
+    return float(score(matrix * weights[:, None], metric))
 
 
 def _without_companions(tables: Tables, adjusted: Side | None) -> Tables:

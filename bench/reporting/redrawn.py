@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.bootstrap import DRAWS, DrawnRows, drawn_errors
-from bench.metrics import METRICS, from_confusion, per_class
+from bench.metrics import METRICS, per_class, score
 from bench.reporting.trials import Trials
 from bench.scoring import STORED_VALUES
 
@@ -23,7 +23,7 @@ class Redrawn:
 
     score [techniques, draws]: the ranking metric, None where it is not made of counts or row means;
     class_f1, class_recall [techniques, draws, C]: each class's, pooled over the folds of a repeat. C is 0 for a
-    regression.
+    regression, and where they were not asked for.
     """
 
     score: np.ndarray | None
@@ -31,10 +31,13 @@ class Redrawn:
     class_recall: np.ndarray
 
 
-def redraw(facts: Mapping[str, Any], done: Mapping[str, Trials], store: "Store") -> Redrawn | None:
+def redraw(
+    facts: Mapping[str, Any], done: Mapping[str, Trials], store: "Store", by_class: bool = False
+) -> Redrawn | None:
     """Return the scores of all techniques on other test rows; None where predictions or true targets do not allow it.
 
-    done: per technique its scored trials. They must have been tested on the same rows.
+    done: per technique its scored trials. They must have been tested on the same rows; by_class: draw the scores of
+    each class too.
     """
     digests = sorted({digest for trials in done.values() for digest in trials["truth"]})
     if len(digests) != 1:
@@ -48,18 +51,20 @@ def redraw(facts: Mapping[str, Any], done: Mapping[str, Trials], store: "Store")
     classes, metric = len(facts["classes"]), facts["metric"]
     counted = METRICS[metric].kind == "count"
     drawn = DrawnRows.of(truth, classes)
-    scores, (f1, recall) = np.full((len(done), DRAWS), np.nan), np.full((2, len(done), DRAWS, classes), np.nan)
+    scores = np.full((len(done), DRAWS), np.nan)
+    f1, recall = np.full((2, len(done), DRAWS, classes if by_class else 0), np.nan)
     for index, (trials, held) in enumerate(zip(done.values(), pairs.values(), strict=True)):
         pooled: dict[int, np.ndarray] = {}
         total = np.zeros(DRAWS)
         for start in range(0, len(held), _TOGETHER):
             some = slice(start, start + _TOGETHER)
             matrices = drawn.confusions(np.array([store.labels[pair] for pair in held[some]]))
-            total += from_confusion(matrices)[metric].sum(axis=0) if counted else 0.0
-            for repeat, one in zip(trials["repeat"][some], matrices, strict=True):
+            total += score(matrices, metric).sum(axis=0) if counted else 0.0
+            for repeat, one in zip(trials["repeat"][some], matrices if by_class else (), strict=by_class):
                 pooled[repeat] = pooled[repeat] + one if repeat in pooled else one
         if held:
             scores[index] = total / len(held)
+        if pooled:
             each = [per_class(one) for one in pooled.values()]
             f1[index], recall[index] = (np.mean([getattr(one, of) for one in each], axis=0) for of in ("f1", "recall"))
     return Redrawn(scores if counted else None, f1, recall)
