@@ -132,14 +132,14 @@ HEAD = """
 # Published claims, in this project's figures
 
 Made from `results/reference/imbalance` by `python tools/write_findings.py`; numbers, intervals and verdicts are the
-reference run's, on test rows. Each line is one planned comparison of two techniques on the same worlds, splits and seeds,
-with the interval that the data allow (docs/protocol.md) and adjusted for no other line; ranked tables, which adjust over
-all techniques, may say *undecided* where a line here does not. *Better* and *worse* mean the score on the metric named;
-*equivalent* that the 90 % interval lies within 0.01 (of errors: within 2 % of the second's). *Claimed* is what the source
-would have here; *held* says whether the verdict shows it (yes), shows otherwise (no), or neither.
+reference run's, on test rows. Each line is one planned comparison of two techniques on the same worlds, splits and
+seeds, with the interval that the data allow (docs/protocol.md) and adjusted for no other line; ranked tables, which
+adjust over all techniques, may say *undecided* where a line here does not. *Better* and *worse* mean the score on the
+metric named; *equivalent* that the 90 % interval lies within 0.01 (of errors: within 2 % of the second's). *Claimed*
+is what the source would have here; *held* says whether the verdict shows it (yes), shows otherwise (no), or neither.
 
-Nothing was tuned so that a claim holds: every technique has its published default, the recipes of the baselines, and the
-same maximum of steps. Published runs have 50 to 500 times as many.
+Nothing was tuned so that a claim holds: every technique has its published default, the recipes of the baselines, and
+the same maximum of steps. Published runs have 50 to 500 times as many.
 """
 
 
