@@ -2,13 +2,13 @@
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.metrics import METRICS
-from bench.reporting import flattery, interactions, tail
+from bench.reporting import flattery, interactions, tail, tuning
 from bench.reporting.asides import Asides
 from bench.reporting.calibration import judge_calibration
 from bench.reporting.gains import Adjusted
@@ -20,6 +20,7 @@ from bench.reporting.measuring import class_support, measure, probed_costs
 from bench.reporting.sides import OWN, Tables, companion_tables
 from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
 from bench.reporting.trials import Trials, trial_table
+from bench.searched import Searched, searched
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,7 @@ def analyse(store: "Store", plan: Mapping[str, Any] | None = None, classes: bool
     plan = store.read_plan() if plan is None else plan
     table = trial_table(plan, store)
     companions = companion_tables(plan, store)
+    searches = searched(plan, store)
     probes, remembered = store.probes(), functools.cache(store.remembered)
     nothing, tables = table.where(np.zeros(len(table), dtype=bool)), table.split("dataset")
     cells: dict[str, list[Mapping[str, Any]]] = {}
@@ -54,6 +56,7 @@ def analyse(store: "Store", plan: Mapping[str, Any] | None = None, classes: bool
             classes,
             remembered,
             companions.get(facts["label"], {}),
+            [one for one in searches if one.dataset == facts["label"]],
         )
         for facts in plan["datasets"]
         if facts["label"] in cells
@@ -71,8 +74,12 @@ def _dataset(
     classes: bool,
     remembered: Callable[[], Mapping[str, Any]],
     companions: Tables,
+    searches: Sequence[Searched],
 ) -> DatasetAnalysis:
-    """Return the analysis of one dataset; ``companions``: its trials under companion rules, of a suite on imbalance."""
+    """Return the analysis of one dataset.
+
+    companions: its trials under companion rules, of a suite on imbalance; searches: those that a suite wants on it.
+    """
     metric = facts["metric"]
     applicable = [cell for cell in cells if not cell["not_applicable"]]
     found = table.split("technique")
@@ -113,17 +120,20 @@ def _dataset(
     noise = next((one for one in standings if one.replica), None)
     base = measured.get(plan["baseline"], {}).get("score", np.nan)
     grids, half_width = _grids(plan, applicable, remembered), margin(facts, base)
-    asides = Asides() if ground is None else _asides(plan, ground, half_width)
+    asides = Asides() if ground is None else _asides(plan, ground, half_width, searches)
     support = class_support(done, facts)
     return DatasetAnalysis(facts, tuple(order), support, half_width, table, noise, grids, asides, adjusted)
 
 
-def _asides(plan: Mapping[str, Any], ground: Ground, half_width: float) -> Asides:
+def _asides(plan: Mapping[str, Any], ground: Ground, half_width: float, searches: Sequence[Searched]) -> Asides:
     """Return what is told of one dataset beside its verdicts."""
+    tuned = tuning.measure(ground, searches, plan["techniques"], half_width)
     return Asides(
         flattery.measure(ground, half_width),
         tail.measure(ground),
         interactions.measure(ground, plan["techniques"], half_width),
+        tuned,
+        tuning.target_of(ground, tuned),
     )
 
 

@@ -1,4 +1,4 @@
-"""The nouns of what is told beside the verdicts: flattery by test curves, memorisation of the tail, interactions.
+"""The nouns of what is told beside the verdicts: flattery, memorisation of the tail, interactions, searches.
 
 Nothing here ranks a technique or changes its verdict.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.reporting.searching import Target, Tuned
 from bench.statistics import Interval, Verdict
 
 ALIKE = ("equivalent", "identical")  # verdicts by which something is shown not to differ beyond the margin
@@ -112,3 +113,5 @@ class Asides:
     flattery: tuple[Flattered, ...] = ()
     tails: tuple[Tail, ...] = ()
     interactions: tuple[Interaction, ...] = ()
+    searches: tuple[Tuned, ...] = ()
+    target: Target | None = None

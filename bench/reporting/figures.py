@@ -1,5 +1,6 @@
 """Which figures a report has."""
 
+from bench.reporting import searchcurves, searchmap, tries
 from bench.reporting.curves import curves_figure
 from bench.reporting.drawing import Drawing
 from bench.reporting.dumbbell import calibration_figure
@@ -19,11 +20,16 @@ from bench.reporting.stopped import stops_figure
 from bench.reporting.tailpage import tail_figure
 
 GAP = ("gap-score", "sensitivity", "gap-curves", "stops")  # lead the report of a suite that asks for the gap first
+SEARCHES = (searchmap.NAME, tries.NAME)  # lead that of a suite that chooses values and asks for nothing else first
 
 
 def leading(analysis: Analysis) -> tuple[str, ...]:
     """Return the figures that lead a report, in their order."""
-    return GAP if analysis.leads_with_gap else FIGURES if analysis.on_imbalance else ()
+    if analysis.leads_with_gap:
+        return GAP
+    if analysis.on_imbalance:
+        return FIGURES
+    return SEARCHES if any(dataset.asides.searches for dataset in analysis.datasets) else ()
 
 
 def draw(analysis: Analysis) -> list[Drawing]:
@@ -50,6 +56,7 @@ def draw(analysis: Analysis) -> list[Drawing]:
     drawings += [stops_figure(scored)] if lead else []
     drawings += [flattery_figure(scored), tail_figure(scored), interaction_figure(compared)]
     drawings += [calibration_figure(scored)] if analysis.on_imbalance else []
+    drawings += [searchmap.search_map(scored), tries.tries_figure(scored), searchcurves.search_curves(scored)]
     found, order = [one for one in drawings if one.panels], leading(analysis)
     first = sorted((one for one in found if one.name in order), key=lambda one: order.index(one.name))
     return [*first, *(one for one in found if one.name not in order)]
