@@ -31,7 +31,7 @@ def test_a_comparison_is_the_difference_of_the_two_mean_scores(reference: Store)
     assert found.standing is not None
     assert (found.standing.score, found.second) == pytest.approx(means)
     assert found.standing.difference is not None
-    assert found.standing.difference.mean == pytest.approx(means[0] - means[1])
+    assert found.standing.difference.estimate == pytest.approx(means[0] - means[1])
 
 
 class Said:

@@ -139,7 +139,8 @@ metric named; *equivalent* that the 90 % interval lies within 0.01 (of errors: w
 is what the source would have here; *held* says whether the verdict shows it (yes), shows otherwise (no), or neither.
 
 Nothing was tuned so that a claim holds: every technique has its published default, the recipes of the baselines, and
-the same maximum of steps. Published runs have 50 to 500 times as many.
+the same maximum of steps. Published runs on CIFAR-10-LT have about 50 times as many: 200 epochs of 97 batches, against
+400 steps here.
 """
 
 
@@ -159,7 +160,9 @@ CLAIMS: tuple[Claim, ...] = (
             Check("cifar10", "deferred-reweighting", "macro_f1", "better", "class-weights"),
             Check("digits", "deferred-reweighting", "macro_f1", "better", "class-weights"),
         ),
-        "",
+        "The likely reason is length. Deferring is meant to keep weights away until plain training has learned "
+        "features, for 160 of 200 epochs; here it is 320 of 400 steps, about four epochs, and the last 80 steps must "
+        "then do all that weights do. On digits at 10:1 weighting changed little, deferred or not.",
     ),
     Claim(
         "Balanced softmax and logit adjustment beat plain cross-entropy by several points at f = 100",
@@ -169,7 +172,8 @@ CLAIMS: tuple[Claim, ...] = (
             Check("cifar10", "balanced-softmax", "macro_f1", "better"),
             Check("digits", "balanced-softmax", "macro_f1", "better"),
         ),
-        "",
+        "The gain is larger than the published one because the plain network, after 400 steps, hardly predicts rare "
+        "classes at all. Vector scaling, which also shrinks the logits of rare classes, gained least of the two.",
     ),
     Claim(
         "Post-hoc adjustment recovers most of that for free",
@@ -179,7 +183,9 @@ CLAIMS: tuple[Claim, ...] = (
             Check("cifar10", "logit-adjustment", "accuracy", "alike or better", "balanced-softmax"),
             Check("digits", "logit-adjustment", "macro_f1", "alike or better", "balanced-softmax"),
         ),
-        "",
+        "On CIFAR-10 it raised accuracy nearly as much as balanced softmax did, without any training; whether the rest "
+        "of the difference is real is undecided. No technique of the run was shown to be better there, in macro F1, "
+        "than the plain network with that adjustment.",
     ),
     Claim(
         "Over-, under-sampling and SMOTE raise recall and ruin calibration without raising AUC",
@@ -189,8 +195,11 @@ CLAIMS: tuple[Claim, ...] = (
             *against("fraud", "brier", "worse", "over-sampling", "under-sampling", "smote"),
             *against("fraud", "ece", "worse", "over-sampling", "under-sampling", "smote"),
             *against("fraud", "roc_auc", "not better", "over-sampling", "under-sampling", "smote"),
+            Check("fraud", "tuned-threshold", "worst_recall", "better"),
         ),
-        "",
+        "The last line is the paper's other point: a threshold tuned on validation rows raises recall too, and leaves "
+        "probabilities as they are. AUC did not only fail to rise, it fell; likely because a network learns repeated "
+        "or interpolated frauds by heart, which a logistic model cannot.",
     ),
     Claim(
         "Over-sampling does not overfit convolutional networks",
@@ -200,13 +209,17 @@ CLAIMS: tuple[Claim, ...] = (
             Check("cifar10", "over-sampling", "macro_f1", "alike or better"),
             Check("cifar10", "over-sampling", "macro_f1", "better", "under-sampling"),
         ),
-        "",
+        "The gap between training and test rows grew (see the report), and yet the score on test rows rose. Each image "
+        "of the rarest class was seen more than a hundred times; whether that stays harmless over a training of "
+        "published length this run cannot say.",
     ),
     Claim(
         "SMOTE raises AUC while average precision falls",
         "Fraud Detection Handbook, chapter 6: AUC .81 to .845, average precision .60 to .573",
         (Check("fraud", "smote", "roc_auc", "better"), Check("fraud", "smote", "average_precision", "worse")),
-        "",
+        "The Handbook's classifier is a decision tree of limited depth, whose few distinct scores rank coarsely: more "
+        "minority rows split them further, which likely is what raised its AUC. The network here ranks finely without "
+        "help. Its transactions are also another generator's.",
     ),
     Claim(
         "The order of techniques on CIFAR-10-LT at f = 100",
@@ -218,7 +231,9 @@ CLAIMS: tuple[Claim, ...] = (
             *against("cifar10", "accuracy", "better", "balanced-batches", "mixup", "deferred-reweighting", "crt"),
             *against("cifar10", "accuracy", "better", "balanced-softmax", "ldam-drw"),
         ),
-        "",
+        "The three that differ have one likely reason: after 400 steps the plain network has not yet learned the rare "
+        "classes, let alone learned them by heart. What pushes towards them then helps even where it harms a long "
+        "training (weights, focal), and what slows learning down harms (mixup).",
     ),
 )
 
