@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 LINE_SEARCHES = ("none", "strong-wolfe")
 
 
-class _Muon(Stepping):
-    """Torch's Muon on views of weights as matrices, beside AdamW on the rest."""
+class _OnViews(Stepping):
+    """Optimizers some of which step on views of parameters; the others step on the parameters themselves."""
 
     def __init__(self, views: list[View], *optimizers: "torch.optim.Optimizer") -> None:
         super().__init__(*optimizers)
@@ -29,11 +29,13 @@ class _Muon(Stepping):
         super().step(losses, again)
 
 
-def _matrix(whole: "torch.Tensor") -> "torch.Tensor":
-    """Return [1, A, ...] as a matrix [A, B], of a weight as a view: its other axes in the order of its memory."""
-    one = whole[0]
-    order = sorted(range(1, one.dim()), key=lambda axis: -one.stride(axis))
-    return one.permute(0, *order).reshape(one.shape[0], -1)
+def _matrix(parameter: "torch.Tensor") -> View:
+    """Return a parameter [1, A, ...] as a matrix [A, B], its other axes in the order of its memory (any order would do).
+
+    Its gradient may lie in another order.
+    """
+    order = sorted(range(2, parameter.dim()), key=lambda axis: -parameter.stride(axis))
+    return View(parameter, lambda whole: whole.permute(0, 1, *order).reshape(whole.shape[1], -1))
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Muon(Optimizer):
         from torch.optim import AdamW
         from torch.optim import Muon as TorchMuon
 
-        views = [View(weight, _matrix) for weight in weights]
+        views = [_matrix(weight) for weight in weights]
         rest = [AdamW(others, lr=self.lr, weight_decay=0.0, foreach=False)] if others else []
         if not views:
             return Stepping(*rest)
@@ -66,23 +68,29 @@ class Muon(Optimizer):
             weight_decay=self.weight_decay,
             adjust_lr_fn="match_rms_adamw",
         )
-        return _Muon(views, muon, *rest)
+        return _OnViews(views, muon, *rest)
 
 
 class _Lbfgs(Stepping):
     """Torch's L-BFGS, which takes the gradients of a batch as often as it needs them."""
+
+    def __init__(self, views: list[View], optimizer: "torch.optim.LBFGS") -> None:
+        super().__init__(optimizer)
+        self._views, self._optimizer = views, optimizer
 
     def step(self, losses: "torch.Tensor", again: Again) -> None:
         import torch
 
         first = [losses]
 
-        def closure() -> "torch.Tensor":
+        def closure() -> float:
             with torch.enable_grad():
-                return (first.pop() if first else again()).sum()
+                now = first.pop() if first else again()
+            for view in self._views:
+                view.take()
+            return float(now.sum())
 
-        for optimizer in self.optimizers:
-            optimizer.step(closure)
+        self._optimizer.step(closure)
 
 
 @dataclass(frozen=True)
@@ -116,7 +124,7 @@ class Lbfgs(Optimizer):
         from torch.optim import LBFGS
 
         search = None if self.line_search == "none" else "strong_wolfe"
-        trained = [*weights, *others]
-        return _Lbfgs(
-            LBFGS(trained, lr=self.lr, max_iter=self.max_iter, history_size=self.history, line_search_fn=search)
-        )
+        views = [_matrix(one) for one in (*weights, *others)]
+        trained = [view.tensor for view in views]
+        made = LBFGS(trained, lr=self.lr, max_iter=self.max_iter, history_size=self.history, line_search_fn=search)
+        return _Lbfgs(views, made)
