@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
+import torch
 
 from bench.drawing import draw_batches, plain_inputs
 from bench.networks.layers import HeadOnly, Network
@@ -85,17 +86,15 @@ class Course:
         Those of most optimizers are where training is; those of some are averages.
         """
         with self._context.aside():
-            moved = self.settle()
+            self.settle()
             yield
-        if moved:
-            self._running.optimizer.resume()
+        self._running.optimizer.resume()
 
-    def settle(self) -> bool:
-        """Put the network at the weights that are evaluated, for good; return whether they are not those that train."""
-        moved = self._running.optimizer.evaluate()
-        if moved:
-            self._refresh(self._running.network)
-        return moved
+    def settle(self) -> None:
+        """Put the network at the weights that are evaluated, for good, and its running statistics at theirs."""
+        moved = np.array(self._running.optimizer.evaluate())
+        if moved.any():
+            self._refresh(self._running.network, moved)
 
     def end(self, average: Average | None, whole: bool) -> None:
         """Put the network at the weights that training ends with: an average's where it has one, else the optimizer's.
@@ -105,11 +104,15 @@ class Course:
         if average is None or not average.put():
             self.settle()
         elif whole:
-            self._refresh(self._network)
+            self._refresh(self._network, np.ones(len(self._trials), dtype=bool))
 
-    def _refresh(self, network: Network) -> None:
-        """Measure a network's running statistics again, at its present weights."""
+    def _refresh(self, network: Network, which: np.ndarray) -> None:
+        """Measure running statistics again, at a network's present weights, of some trials, bool [T]."""
+        others = torch.from_numpy(~which)
+        kept = [buffer[others].clone() for buffer in network.buffers()]
         network.refresh(plain_inputs(self.recipe, self._trials, network, self._rows[0], self._steps))
+        for buffer, own in zip(network.buffers(), kept, strict=True):
+            buffer[others] = own
 
     def watch(self, losses: np.ndarray) -> None:
         """Take the losses [T] of a validation, which may change what comes."""

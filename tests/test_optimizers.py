@@ -15,7 +15,7 @@ from bench.catalogue.optimizers import OPTIMIZERS, RATES
 from bench.jobs import Job
 from bench.keys import Place, digest
 from bench.networks.image_specs import ResidualCnn
-from bench.networks.specs import Gru, Lstm, Mlp
+from bench.networks.specs import Lstm, Mlp
 from bench.recipe import Recipe, Technique, apply, combine
 from bench.stages.coupled import Lbfgs, Muon
 from bench.stages.optimizers import AdamW, Optimizer, Sgd
@@ -202,6 +202,8 @@ def test_50_steps_are_the_plain_trainers_with_the_librarys_optimizer(name: str) 
     slow = {"optimizer.lr": min(technique.change["optimizer"].lr, 0.1), "schedule": Constant(warmup=0.1)}
     recipe = apply(tiny.baseline(dataset, STEPS), {**combine([technique], dataset.kind), **slow})
     recipe = dataclasses.replace(recipe, network=Mlp(width=9, depth=2))
+    if name == "lbfgs":  # on all rows at once, and not to the end, where what is left is rounding
+        recipe = apply(recipe, {"batch_size": 80, "optimizer.max_iter": 2})
     repeats = 2 if recipe.stacks else 1
     fit = _fitted(recipe, dataset, repeats)
     trials = [tiny.prepared(dataset, recipe, repeat) for repeat in range(repeats)]
@@ -213,8 +215,10 @@ def test_50_steps_are_the_plain_trainers_with_the_librarys_optimizer(name: str) 
             parameter.data = parameter.data.contiguous()  # as L-BFGS needs it
         optimizer = LIBRARY[name](list(model.parameters()), recipe.optimizer.lr)
         _mode(optimizer, "train")
-        order = reference.epochs_of_batches(trial.streams.numpy("batches"), len(trial.inputs), 16, STEPS)
-        if name == "lbfgs":
+        rows = len(trial.inputs)
+        order = reference.epochs_of_batches(trial.streams.numpy("batches"), rows, recipe.batch_size, STEPS)
+        if isinstance(optimizer, optim.LBFGS):
+            optimizer.param_groups[0].update(max_iter=2, max_eval=2)
             _with_closure(model, optimizer, trial, order, loss)
         else:
             reference.train(model, optimizer, trial.inputs, trial.targets, order, loss, _rising)
@@ -222,7 +226,7 @@ def test_50_steps_are_the_plain_trainers_with_the_librarys_optimizer(name: str) 
         with torch.no_grad():
             expected = model(torch.from_numpy(trial.validation_inputs)).numpy()
         actual = training.predict(fit.network, [one.validation_inputs for one in trials])[index]
-        np.testing.assert_allclose(actual, expected, atol=1e-2 if name in ("muon", "lbfgs") else 5e-5)
+        np.testing.assert_allclose(actual, expected, atol=1e-2 if name == "muon" else 2e-3 if name == "lbfgs" else 5e-5)
 
 
 def _rising(step: int) -> float:
@@ -276,8 +280,7 @@ def test_a_stack_of_several_rates_is_each_rate_alone_to_the_bit(name: str) -> No
 def test_a_stack_of_several_optimizers_is_each_of_them_alone_to_the_bit() -> None:
     deferred = Phase("later", 0.5, {"optimizer.lr": 0.02}, reset=True)
     for phases in ((), (deferred,)):
-        recipe = dataclasses.replace(tiny.baseline(TABLE), network=Gru(units=4), phases=phases)
-        _each_alone(dataclasses.replace(recipe, network=Mlp(width=9, depth=1)), list(STACKING.values()))
+        _each_alone(dataclasses.replace(tiny.baseline(TABLE), phases=phases), list(STACKING.values()))
 
 
 def test_where_a_phase_begins_anew_the_weights_are_those_of_each_trial_alone() -> None:

@@ -38,6 +38,12 @@ def _matrix(parameter: "torch.Tensor") -> View:
     return View(parameter, lambda whole: whole.permute(0, 1, *order).reshape(whole.shape[1], -1))
 
 
+def _flat(parameter: "torch.Tensor") -> View:
+    """Return a parameter as a vector, in the order of its memory, which its gradient may not lie in."""
+    order = sorted(range(parameter.dim()), key=lambda axis: -parameter.stride(axis))
+    return View(parameter, lambda whole: whole.permute(*order).reshape(-1))
+
+
 @dataclass(frozen=True)
 class Muon(Optimizer):
     """Momentum, orthogonalised by five Newton-Schulz iterations in bfloat16. Source: Jordan et al. 2024.
@@ -124,7 +130,7 @@ class Lbfgs(Optimizer):
         from torch.optim import LBFGS
 
         search = None if self.line_search == "none" else "strong_wolfe"
-        views = [_matrix(one) for one in (*weights, *others)]
+        views = [_flat(one) for one in (*weights, *others)]
         trained = [view.tensor for view in views]
         made = LBFGS(trained, lr=self.lr, max_iter=self.max_iter, history_size=self.history, line_search_fn=search)
         return _Lbfgs(views, made)

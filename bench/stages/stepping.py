@@ -81,9 +81,7 @@ class Steppers:
             raise ValueError(f"{refusing[0]} trains one trial at a time, got a stack of {len(optimizers)}")
         runs = [[*run] for _, run in groupby(range(len(optimizers)), lambda at: at if apart else optimizers[at])]
         self._views: list[View] = []
-        self._parts = [
-            (run[0], optimizers[run[0]].begin(*self._of(run, split, len(optimizers)), alone)) for run in runs
-        ]
+        self._parts = [(run, optimizers[run[0]].begin(*self._of(run, split, len(optimizers)), alone)) for run in runs]
 
     def _of(self, run: list[int], split: tuple[Tensors, Tensors], trials: int) -> list[Tensors]:
         """Return weights and others of a run of trials: the parameters themselves where it is all trials."""
@@ -96,8 +94,8 @@ class Steppers:
 
     def scale(self, factors: Sequence[float]) -> None:
         """Set each trial's learning rate to its factor, of ``factors`` [T], times that of its optimizer."""
-        for first, part in self._parts:
-            part.scale(factors[first])
+        for run, part in self._parts:
+            part.scale(factors[run[0]])
 
     def step(self, gradients: Again) -> "torch.Tensor":
         """Take the gradients, step by them, and return the losses [T] from before the step."""
@@ -113,10 +111,9 @@ class Steppers:
             part.step(losses, again)
         return losses
 
-    def evaluate(self) -> bool:
-        """Put the parameters at what is to be evaluated; return whether that is anything but where they are."""
-        moved = [part.evaluate() for _, part in self._parts]
-        return any(moved)
+    def evaluate(self) -> list[bool]:
+        """Put the parameters at what is to be evaluated; return of which trials [T] that is not where they are."""
+        return [moved for run, part in self._parts for moved in [part.evaluate()] * len(run)]
 
     def resume(self) -> None:
         """Put the parameters back at where training goes on."""
