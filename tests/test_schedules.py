@@ -51,7 +51,6 @@ def test_it_is_torchs_at_every_step_without_a_warm_up(name: str) -> None:
     np.testing.assert_allclose(own, _rates(make, LEFT), rtol=1e-6, atol=1e-12)
 
 
-@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")  # torch's own SequentialLR
 @pytest.mark.parametrize("name", TORCHS)
 def test_it_is_torchs_at_every_step_after_torchs_linear_warm_up(name: str) -> None:
     schedule, make = TORCHS[name]

@@ -22,7 +22,6 @@ from bench.stages.optimizers import AdamW, Optimizer, Sgd
 from bench.stages.penalties import L1, L2, ElasticNet, Penalty
 from bench.stages.preprocessing import Standardise
 from bench.stages.resampling import OverSample, Smote, UnderOverSample, UnderSample
-from bench.stages.schedules import Cosine
 from bench.stages.targets import LabelSmoothing
 from bench.stages.updates import ClipNorm
 from tests import tiny

@@ -30,9 +30,9 @@ class _OnViews(Stepping):
 
 
 def _matrix(parameter: "torch.Tensor") -> View:
-    """Return a parameter [1, A, ...] as a matrix [A, B], its other axes in the order of its memory (any order would do).
+    """Return a parameter [1, A, ...] as a matrix [A, B], its other axes in the order of its memory.
 
-    Its gradient may lie in another order.
+    Any order would do; its gradient may lie in another.
     """
     order = sorted(range(2, parameter.dim()), key=lambda axis: -parameter.stride(axis))
     return View(parameter, lambda whole: whole.permute(0, 1, *order).reshape(whole.shape[1], -1))
