@@ -1,5 +1,7 @@
 """Optimizers and schedules. Each optimizer is at its library's default rate until a grid says otherwise."""
 
+import dataclasses
+
 from bench.recipe import Change, Technique
 from bench.stages.coupled import Lbfgs, Muon
 from bench.stages.optimizers import (
@@ -22,34 +24,22 @@ RATES = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 1
 _WHY_NOT = "it is another optimizer than the baseline's, or the baseline's at another rate, at any setting"
 
 
-def _optimizer(name: str, optimizer: Optimizer, claim: str, source: str, **limits: tuple[str, ...]) -> Technique:
-    """Return an optimizer as a technique, at its own rate.
-
-    limits: the tasks or kinds of data that it is for
-    """
+def _optimizer(name: str, optimizer: Optimizer, claim: str, source: str, schedule: Change | None = None) -> Technique:
+    """Return an optimizer as a technique, at its own rate, under the baseline's schedule unless one is given."""
     return Technique(
         name=name,
         family="optimizer",
         claim=claim,
         source=source,
-        change={"optimizer": optimizer},
+        change={"optimizer": optimizer, **(schedule or {})},
         grid={"optimizer.lr": RATES},
         why_not=_WHY_NOT,
-        **limits,
     )
 
 
 def _averaging(name: str, optimizer: Optimizer, claim: str) -> Technique:
     """Return a schedule-free optimizer as a technique, with a warm-up as its authors advise and no other schedule."""
-    return Technique(
-        name=name,
-        family="optimizer",
-        claim=claim,
-        source="Defazio et al. 2024; schedulefree",
-        change={"optimizer": optimizer, "schedule": Constant(warmup=0.05)},
-        grid={"optimizer.lr": RATES},
-        why_not=_WHY_NOT,
-    )
+    return _optimizer(name, optimizer, claim, "Defazio et al. 2024; schedulefree", {"schedule": Constant(warmup=0.05)})
 
 
 OPTIMIZERS: tuple[Technique, ...] = (
@@ -129,11 +119,13 @@ OPTIMIZERS: tuple[Technique, ...] = (
         ScheduleFreeAdamW(),
         "AdamW that averages its weights as it goes, with no schedule to set",
     ),
-    _optimizer(
-        "lbfgs",
-        Lbfgs(line_search="strong-wolfe"),
-        "learns the curvature from differences of gradients; a step is up to 20 iterations on its batch, at their cost",
-        "Liu and Nocedal 1989; torch.optim.LBFGS",
+    dataclasses.replace(
+        _optimizer(
+            "lbfgs",
+            Lbfgs(line_search="strong-wolfe"),
+            "learns the curvature from differences of gradients; a step is up to 20 iterations, and costs as many",
+            "Liu and Nocedal 1989; torch.optim.LBFGS",
+        ),
         tasks=("regression",),
         kinds=("series",),
     ),

@@ -81,16 +81,17 @@ class Steppers:
             raise ValueError(f"{refusing[0]} trains one trial at a time, got a stack of {len(optimizers)}")
         runs = [[*run] for _, run in groupby(range(len(optimizers)), lambda at: at if apart else optimizers[at])]
         self._views: list[View] = []
-        self._parts = [(run, optimizers[run[0]].begin(*self._of(run, split, len(optimizers)), alone)) for run in runs]
+        self._parts: list[tuple[list[int], Stepping]] = []
+        for run in runs:
+            weights, others = (part if len(runs) == 1 else self._rows(part, run) for part in split)
+            self._parts.append((run, optimizers[run[0]].begin(weights, others, alone)))
 
-    def _of(self, run: list[int], split: tuple[Tensors, Tensors], trials: int) -> list[Tensors]:
-        """Return weights and others of a run of trials: the parameters themselves where it is all trials."""
-        if len(run) == trials:
-            return list(split)
+    def _rows(self, parameters: Tensors, run: list[int]) -> Tensors:
+        """Return the rows of a run of trials in each parameter."""
         rows = slice(run[0], run[-1] + 1)
-        views = [[View(one, lambda whole: whole[rows]) for one in part] for part in split]
-        self._views += [view for part in views for view in part]
-        return [[view.tensor for view in part] for part in views]
+        views = [View(one, lambda whole: whole[rows]) for one in parameters]
+        self._views += views
+        return [view.tensor for view in views]
 
     def scale(self, factors: Sequence[float]) -> None:
         """Set each trial's learning rate to its factor, of ``factors`` [T], times that of its optimizer."""

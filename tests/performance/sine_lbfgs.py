@@ -4,8 +4,9 @@
 
 100 sines of 1,000 points, sin(t / 20 + phase), all but the first three to train on; two LSTM layers of 51 units and a
 linear map, which say the next point at every point; squared error in double precision; L-BFGS at rate 0.8, 15 steps of
-at most 20 iterations on all series at once. The full size takes about a quarter of an hour on one core. The series are those of the dataset ``sine`` with ``phase_only``; the public script draws whole
-numbers as phases. With ``--library`` torch's LBFGS is called without anything of this project, for comparison.
+at most 20 iterations on all series at once. The full size takes about a quarter of an hour on one core. The series are
+those of the dataset ``sine`` with ``phase_only``; the public script draws whole numbers as phases. With ``--library``
+torch's LBFGS is called without anything of this project, for comparison.
 """
 
 import argparse
