@@ -50,10 +50,12 @@ class Course:
         """Begin with the first phase.
 
         optimizers: each trial's own in place of the recipe's, which phases change as they change that one. Raises
-        ValueError for one that does not stack over several trials.
+        ValueError for one that does not stack over several trials, or where they are not as many as trials.
         """
         self._trials, self._context, self._network, self._rows, self._steps = trials, context, network, rows, steps
         self._recipes = recipe.in_phases()
+        if optimizers and len(optimizers) != len(trials):
+            raise ValueError(f"give one optimizer for each of {len(trials)} trials, or none; got {len(optimizers)}")
         own = [dataclasses.replace(recipe, optimizer=one).in_phases() for one in optimizers]
         self._optimizers = [[one.optimizer for one in phases] for phases in own or [self._recipes] * len(trials)]
         self._alone = not recipe.stacks

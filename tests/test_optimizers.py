@@ -291,6 +291,11 @@ def test_where_a_phase_begins_anew_the_weights_are_those_of_each_trial_alone() -
     _each_alone(recipe, [STAGES["schedule-free-adamw"], AdamW(0.1), STAGES["schedule-free-sgd"]])
 
 
+def test_a_stack_needs_an_optimizer_for_each_trial_or_none() -> None:
+    with pytest.raises(ValueError, match="give one optimizer for each of 3 trials, or none; got 2"):
+        _fitted(tiny.baseline(TABLE), TABLE, 3, optimizers=[AdamW(), AdamW()])
+
+
 def _each_alone(recipe: Recipe, stages: list[Optimizer]) -> None:
     trials = [tiny.prepared(TABLE, recipe, repeat) for repeat in range(len(stages))]
     together = training.fit(recipe, trials, 3, recipe.steps, optimizers=stages)

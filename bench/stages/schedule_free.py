@@ -4,7 +4,8 @@ Gradients are taken at y, between the fast weights z and their average x, and x 
 kept weights and the end of training see x, with running statistics measured again there, as the authors say. Training
 goes on from y, to the bit. The average takes the place of a schedule. A recipe with one of these should have none but a
 linear warm-up, whose smaller rates weigh less in the average: ``schedule = constant(warmup=...)`` is the package's
-``warmup_steps``, in a fraction of the steps. Every step works element by element.
+``warmup_steps``, in a fraction of the steps. Every step works element by element. An average that fills the slot
+``stopping`` (SWA, EMA) is one of y, and is kept in place of x.
 """
 
 from dataclasses import dataclass
