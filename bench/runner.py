@@ -68,7 +68,7 @@ def _probe_job(training: Training, like: Job, size: int, name: str) -> Job:
 
     Where an ensemble's members are more than the baseline has trials, some of these stand there several times.
     """
-    count = max(1, size // training.recipe.members) if training.recipe.network.stacks else 1
+    count = max(1, size // training.recipe.members) if training.recipe.stacks else 1
     return dataclasses.replace(
         like,
         part=f"{like.part}-probe-{name}",

@@ -21,7 +21,7 @@ def missing_jobs(plan: Plan, settled: Collection[str], first: int, limit: float 
     for training in plan.trainings:
         identity = digest(training.description["dataset"])
         places = [place for place in training.trials if place.key not in settled]
-        most = max(1, STACK // training.recipe.members) if training.recipe.network.stacks else 1
+        most = max(1, STACK // training.recipe.members) if training.recipe.stacks else 1
         for stack in _even(places, most):
             number = first + len(jobs)
             jobs.append(
