@@ -60,7 +60,10 @@ class Trial:
 
     @property
     def watches(self) -> bool:
-        """Return whether validation rows decide when to stop, or which weights are kept."""
+        """Return whether validation rows decide when to stop, which weights are kept, or how fast to learn."""
+        schedules = (recipe.schedule for recipe in self.recipe.in_phases())
+        if any(schedule is not None and schedule.watches for schedule in schedules):
+            return True
         stopping = self.recipe.stopping
         return stopping is not None and stopping.begin(1, self.regression) is not None
 

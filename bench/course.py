@@ -7,99 +7,28 @@ objects at work, with their random streams and the optimizer's state.
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 import torch
 
-from bench.keys import Streams
+from bench.drawing import draw_batches, plain_inputs
 from bench.networks.layers import HeadOnly, Network
 from bench.prediction import Rows, features
 from bench.preparation import Prepared, resampled, shares
 from bench.recipe import Recipe
+from bench.running import Running
+from bench.stages.averaging import Average
 from bench.stages.context import Context
+from bench.stages.optimizers import Optimizer
 from bench.stages.phases import Phase
-from bench.stages.updates import Updater
+from bench.stages.schedules import Constant
+from bench.stages.stepping import Steppers
 
-if TYPE_CHECKING:
-    from bench.stages.augmentation import Augmenter
-    from bench.stages.losses import LossFunction
-    from bench.stages.mixing import Mixer
-    from bench.stages.targets import Relabeller
-
-BLOCK = 64  # steps whose batches are drawn at once
 BARE = {"augment": (), "mix": None}  # slots that are empty where features train instead of rows
 SCALE = "head.scale"  # what trains in phases of the scales alone
 _Part = TypeVar("_Part")
-
-
-@dataclass(frozen=True)
-class Running:
-    """What runs in one phase: stages at work on a network and rows.
-
-    span: first step of the schedule, and how many it spans; rates: the learning rates that it multiplies
-    """
-
-    recipe: Recipe
-    context: Context
-    network: Network
-    rows: tuple[Rows, Rows]
-    batches: Iterator[torch.Tensor]
-    augment: "list[Augmenter]"
-    mix: "Mixer | None"
-    targets: "Relabeller | None"
-    updates: list[Updater]
-    optimizer: torch.optim.Optimizer
-    rates: list[float]
-    span: tuple[int, int]
-    loss: "LossFunction"
-    weights: list[torch.nn.Parameter]
-
-    def batch(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the inputs [T, B, ...] of the next batch as they enter the network, and their targets."""
-        index = next(self.batches)
-        inputs, targets = (one.at(index) for one in self.rows)
-        for change in self.augment:
-            inputs = change(inputs, targets)
-        inputs = self.network.entry(inputs)
-        if self.mix is not None:
-            inputs, targets = self.mix(inputs, targets)
-        if self.targets is not None:
-            targets = self.targets(targets)
-        return inputs, targets
-
-    def gradients(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return losses [T], and leave their gradient in the parameters: a pass there and back."""
-        losses = self.loss(self.network(inputs, training=True), targets)
-        for stage in self.recipe.penalties:
-            losses = losses + stage.penalty(self.weights)
-        self.network.zero_grad(set_to_none=True)
-        losses.sum().backward()
-        return losses.detach()
-
-    def descend(self, step: int, gradients: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """Return the losses [T] of one optimizer step, with the updates around it and the schedule.
-
-        ``gradients`` runs a pass on the step's batch; ``bench.stages.updates`` says what happens in which order.
-        """
-        for update in self.updates:
-            update.before_forward()
-        losses = gradients()
-        for update in self.updates:
-            update.recompute(gradients)
-        for update in reversed(self.updates):
-            update.restore()
-        for update in self.updates:
-            update.before_step()
-        if self.recipe.schedule is not None:
-            factor = self.recipe.schedule.factor(step - self.span[0], self.span[1])
-            for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-                group["lr"] = rate * factor
-        self.optimizer.step()
-        for update in self.updates:
-            update.after_step()
-        return losses
 
 
 class Course:
@@ -116,9 +45,21 @@ class Course:
         network: Network,
         rows: tuple[Rows, Rows],
         steps: int,
+        optimizers: Sequence[Optimizer] = (),
     ) -> None:
+        """Begin with the first phase.
+
+        optimizers: each trial's own in place of the recipe's, which phases change as they change that one. Raises
+        ValueError for one that does not stack over several trials, or where they are not as many as trials.
+        """
         self._trials, self._context, self._network, self._rows, self._steps = trials, context, network, rows, steps
         self._recipes = recipe.in_phases()
+        if optimizers and len(optimizers) != len(trials):
+            raise ValueError(f"give one optimizer for each of {len(trials)} trials, or none; got {len(optimizers)}")
+        own = [dataclasses.replace(recipe, optimizer=one).in_phases() for one in optimizers]
+        self._optimizers = [[one.optimizer for one in phases] for phases in own or [self._recipes] * len(trials)]
+        self._alone = not recipe.stacks
+        self._apart = any(one.schedule is not None and one.schedule.watches for one in self._recipes)
         self._phases: tuple[Phase | None, ...] = (None, *recipe.phases)
         self._starts = [*recipe.starts(steps), steps]
         self._number = 0
@@ -140,6 +81,45 @@ class Course:
         """Return the recipe of the present phase."""
         return self._running.recipe
 
+    @contextmanager
+    def evaluated(self) -> Iterator[None]:
+        """Have the network at the weights that are evaluated; afterwards training goes on as if nothing had been.
+
+        Those of most optimizers are where training is; those of some are averages.
+        """
+        with self._context.aside():
+            self.settle()
+            yield
+        self._running.optimizer.resume()
+
+    def settle(self) -> None:
+        """Put the network at the weights that are evaluated, for good, and its running statistics at theirs."""
+        moved = np.array(self._running.optimizer.evaluate())
+        if moved.any():
+            self._refresh(self._running.network, moved)
+
+    def end(self, average: Average | None, whole: bool) -> None:
+        """Put the network at the weights that training ends with: an average's where it has one, else the optimizer's.
+
+        whole: the average is of the whole network, and not of a part that trained on features.
+        """
+        if average is None or not average.put():
+            self.settle()
+        elif whole:
+            self._refresh(self._network, np.ones(len(self._trials), dtype=bool))
+
+    def _refresh(self, network: Network, which: np.ndarray) -> None:
+        """Measure running statistics again, at a network's present weights, of some trials, bool [T]."""
+        others = torch.from_numpy(~which)
+        kept = [buffer[others].clone() for buffer in network.buffers()]
+        network.refresh(plain_inputs(self.recipe, self._trials, network, self._rows[0], self._steps))
+        for buffer, own in zip(network.buffers(), kept, strict=True):
+            buffer[others] = own
+
+    def watch(self, losses: np.ndarray) -> None:
+        """Take the losses [T] of a validation, which may change what comes."""
+        self._running.pace.watch(losses)
+
     def prior(self, taken: np.ndarray) -> np.ndarray | None:
         """Return the class shares float64 [T, C] whose posterior the outputs estimate; None for a regression.
 
@@ -154,6 +134,8 @@ class Course:
         """Return what runs in the present phase, after what ran before."""
         recipe, phase = self._recipes[self._number], self._phases[self._number]
         network, rows, context = self._network, self._rows, self._context
+        if before is not None and phase is not None and (phase.anew or before.network is not network):
+            self.settle()  # the optimizer ends here
         if phase is not None and phase.part != "all":
             recipe = dataclasses.replace(recipe, **BARE)
             network, rows, context = self._on_features(phase, recipe)
@@ -167,17 +149,19 @@ class Course:
                 np.stack([recipe.loss.prior(one, len(own)) for one, own in zip(seen, context.targets, strict=True)])
             )
         old = before if before is not None and before.network is network else None
+        goes_on = old is not None and not (phase is not None and phase.anew)
 
         def kept(slot: str, part: str, make: Callable[[], _Part]) -> _Part:
             same = old is not None and getattr(old.recipe, slot) == getattr(recipe, slot)
             return getattr(old, part) if same else make()
 
-        if old is not None and not (phase is not None and phase.anew):
-            optimizer, rates, span = old.optimizer, old.rates, old.span
+        if old is not None and goes_on:
+            optimizer, span = old.optimizer, old.span
         else:
-            optimizer = recipe.optimizer.make(*network.split(), alone=not recipe.network.stacks)
-            rates = [group["lr"] for group in optimizer.param_groups]
+            own = [phases[self._number] for phases in self._optimizers]
+            optimizer = Steppers(own, network.split(), self._alone, self._apart)
             span = self._starts[self._number], self._until() - self._starts[self._number]
+        pace = old.pace if old is not None and goes_on and old.recipe.schedule == recipe.schedule else None
         purpose = "batches" if phase is None else f"batches {phase.name}"
         labels = [None if context.regression else one for one in context.targets]
         return Running(
@@ -195,7 +179,7 @@ class Course:
             targets=kept("targets", "targets", lambda: recipe.targets.begin(context) if recipe.targets else None),
             updates=kept("updates", "updates", lambda: [one.begin(context, network) for one in recipe.updates]),
             optimizer=optimizer,
-            rates=rates,
+            pace=pace or (recipe.schedule or Constant()).begin(len(self._trials), span),
             span=span,
             loss=recipe.loss.begin(context),
             weights=network.split()[0],
@@ -227,26 +211,3 @@ class Course:
         if phase.fresh:
             head.renew()
         return head, (Rows.of(inputs, context.device), Rows.of(targets, context.device)), context
-
-
-def draw_batches(
-    recipe: Recipe,
-    labels: Sequence[np.ndarray | None],
-    rows: Sequence[int],
-    streams: Sequence[Streams],
-    steps: int,
-    purpose: str,
-) -> Iterator[torch.Tensor]:
-    """Yield row numbers int64 [T, B] without end, drawn from each trial's own stream ``BLOCK`` steps at a time.
-
-    labels: of each trial's rows, None for a regression; rows: how many; steps: how many batches will be used at most.
-    """
-    draws = [
-        recipe.batches.start(own, count, recipe.batch_size, stream.numpy(purpose), steps)
-        for own, count, stream in zip(labels, rows, streams, strict=True)
-    ]
-    drawn = 0
-    while True:
-        count = min(BLOCK, max(1, steps - drawn))
-        drawn += count
-        yield from torch.from_numpy(np.stack([draw(count) for draw in draws], axis=1))

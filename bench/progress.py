@@ -28,9 +28,9 @@ CURVE_ROWS = 1024  # training rows on which the learning curve is measured
 class Curve:
     """Plain loss of the running weights at each validation: steps [V]; training and validation rows, float [T, V].
 
-    Running weights are those that the optimizer steps on: whatever is kept in the end, early stopping's best or an
-    average, is not in the curve. It goes on for as long as any trial of the stack trains; each trial's own part ends
-    at its steps.
+    Running weights are those that the optimizer trains (or, of a schedule-free one, averages as it goes): whatever is
+    kept in the end, early stopping's best or an average, is not in the curve. It goes on for as long as any trial of
+    the stack trains; each trial's own part ends at its steps.
     """
 
     steps: list[int]
@@ -80,7 +80,7 @@ class Validator:
     """Measures plain loss on a fixed subset of each trial's own training rows, and the validation rows."""
 
     def __init__(self, trials: Sequence[Prepared], context: Context) -> None:
-        self._regression = context.regression
+        self.regression = context.regression
         self._train = [self._some(trial) for trial in trials]
         train_rows = [
             (trial.own_inputs[rows], trial.own_targets[rows]) for trial, rows in zip(trials, self._train, strict=True)
@@ -91,7 +91,7 @@ class Validator:
             torch.from_numpy(np.concatenate([a[1], b[1]])) for a, b in zip(train_rows, validation, strict=True)
         ]
         self._weights = [torch.from_numpy(trial.validation_weights) for trial in trials]
-        self._cut = [len(rows) for rows in self._train]
+        self.cut = [len(rows) for rows in self._train]
         self.rows = max(len(inputs) for inputs in self._inputs)
         self.seconds = 0.0
 
@@ -106,7 +106,7 @@ class Validator:
         began = time.thread_time()
         train, validation, score = [], [], []
         outputs = predict(network, self._inputs)
-        for output, targets, weights, cut in zip(outputs, self._targets, self._weights, self._cut, strict=True):
+        for output, targets, weights, cut in zip(outputs, self._targets, self._weights, self.cut, strict=True):
             each = self._each(torch.from_numpy(output).double(), targets)
             train.append(float(each[:cut].mean()))
             validation.append(float((each[cut:] * weights).sum() / weights.sum()))
@@ -116,7 +116,7 @@ class Validator:
         return Measured(np.array(train), np.array(validation), np.array(score) if scored else None)
 
     def _each(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        if self._regression:
+        if self.regression:
             return (outputs - targets.double()).square().mean(1)
         return functional.cross_entropy(outputs, targets, reduction="none")
 
@@ -135,17 +135,17 @@ class Progress:
         self,
         network: Network,
         recipe: Recipe,
-        context: Context,
+        course: Course,
         steps: int,
         validator: Validator,
         snapshots: Sequence[int] = (),
     ) -> None:
         affordable = int(3 * VALIDATION_SHARE * steps * recipe.batch_size / validator.rows)
         count = max(1, min(VALIDATIONS, affordable, steps))
-        trials = context.trials
+        trials = len(validator.cut)
         self._at = {round(steps * (i + 1) / count) for i in range(count)}
-        self._network, self._validator = network, validator
-        self._watch = recipe.stopping.begin(trials, context.regression) if recipe.stopping else None
+        self._network, self._course, self._validator = network, course, validator
+        self._watch = recipe.stopping.begin(trials, validator.regression) if recipe.stopping else None
         self._active = np.ones(trials, dtype=bool)
         self._diverged = np.zeros(trials, dtype=bool)
         self._steps = np.full(trials, steps)
@@ -159,6 +159,15 @@ class Progress:
     def finished(self, step: int, losses: torch.Tensor) -> bool:
         """Take the losses [T] of one step; validate where it is time. Return whether no trial is left to train."""
         self._sum += losses.cpu()
+        if step not in self._wanted and step not in self._at:
+            return False
+        began = time.thread_time()
+        with self._course.evaluated():
+            self._validator.seconds += time.thread_time() - began
+            return self._look(step)
+
+    def _look(self, step: int) -> bool:
+        """Take a snapshot, validate, or both, at the weights that are evaluated."""
         if step in self._wanted:
             self._snapshot(step)
         if step not in self._at:
@@ -166,6 +175,7 @@ class Progress:
         watch = self._watch
         measured = self._validator.measure(self._network, watch is not None and watch.of == "score")
         self._curve.append((step, measured))
+        self._course.watch(measured.validation)
         broken = self._active & ~(np.isfinite(self._sum.numpy()) & np.isfinite(measured.validation))
         self._diverged |= broken
         self._end(broken, step)
@@ -196,7 +206,7 @@ class Progress:
             self._kept[name][chosen] = value[chosen]
         self._kept_step[which] = step
 
-    def result(self, seconds: float, course: Course) -> Fit:
+    def result(self, seconds: float) -> Fit:
         """Put the kept weights back and return what the training gave. Seconds are the whole stack's."""
         for name, value in state_of(self._network).items():
             if name in self._kept:
@@ -217,6 +227,6 @@ class Progress:
             seconds=seconds / trials,
             evaluate_seconds=self._validator.seconds / trials,
             snapshots=self._snapshots,
-            resample_seconds=course.resample_seconds / trials,
-            prior=course.prior(self._kept_step),
+            resample_seconds=self._course.resample_seconds / trials,
+            prior=self._course.prior(self._kept_step),
         )

@@ -131,7 +131,14 @@ class Recipe:
 
     def beside(self, trials: int) -> int:
         """Return how many networks train side by side in a stack of so many trials."""
-        return trials * self.members if self.network.stacks else 1
+        return trials * self.members if self.stacks else 1
+
+    @property
+    def stacks(self) -> bool:
+        """Return whether trials train together in one stack: whether every stage does, in every phase."""
+        slots = (getattr(recipe, f.name) for recipe in self.in_phases() for f in dataclasses.fields(recipe))
+        held = (one for slot in slots for one in (slot if isinstance(slot, tuple) else (slot,)))
+        return all(one.stacks for one in held if isinstance(one, Stage))
 
     def share(self) -> float:
         """Return the share of the training part that a trial trains on."""

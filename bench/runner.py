@@ -57,7 +57,7 @@ def missing_jobs(plan: Plan, settled: Collection[str], first: int, limit: float 
     for training in plan.trainings:
         identity = digest(training.description["dataset"])
         places = [place for place in training.trials if place.key not in settled]
-        most = max(1, STACK // training.recipe.members) if training.recipe.network.stacks else 1
+        most = max(1, STACK // training.recipe.members) if training.recipe.stacks else 1
         for stack in _even(places, most):
             number = first + len(jobs)
             jobs.append(
@@ -112,7 +112,7 @@ def _probe_job(training: Training, like: Job, size: int, name: str) -> Job:
 
     Where an ensemble's members are more than the baseline has trials, some of these stand there several times.
     """
-    count = max(1, size // training.recipe.members) if training.recipe.network.stacks else 1
+    count = max(1, size // training.recipe.members) if training.recipe.stacks else 1
     return dataclasses.replace(
         like,
         part=f"{like.part}-probe-{name}",

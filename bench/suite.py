@@ -126,7 +126,7 @@ def smoke(suite: Suite) -> Suite:
     """Return a suite of the same cells that takes under a minute: too short to conclude anything from."""
     datasets = []
     for one in suite.datasets:
-        most = SMOKE_STEPS if one.recipe.network.stacks else SMOKE_STEPS // 8
+        most = SMOKE_STEPS if one.recipe.stacks else SMOKE_STEPS // 8
         recipe = dataclasses.replace(one.recipe, steps=min(one.recipe.steps, most))
         small = _smaller(one)
         datasets.append(dataclasses.replace(one, dataset=small, recipe=recipe, repeats=2, folds_per_repeat=1))

@@ -5,25 +5,24 @@ validation happens every so many steps, on fixed rows. Test rows are not an argu
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 import torch
 
-from bench.course import Course, draw_batches
-from bench.networks.layers import Network
+from bench.course import Course
 from bench.prediction import Rows, at, predict
 from bench.preparation import Prepared
 from bench.process import denormals_flushed
 from bench.progress import Curve, Fit, Progress, Validator
 from bench.recipe import Recipe
 from bench.stages.context import Context
+from bench.stages.optimizers import Optimizer
 
 __all__ = ["REVISION", "Curve", "Fit", "OutOfTimeError", "at", "fit", "predict"]
 
 REVISION = 1
-REFRESH_BATCHES = 50  # at most, on which running statistics are measured again for averaged weights
 
 
 class OutOfTimeError(Exception):
@@ -38,12 +37,14 @@ def fit(
     steps: int,
     deadline: float | None = None,
     snapshots: Sequence[int] = (),
+    optimizers: Sequence[Optimizer] = (),
 ) -> Fit:
     """Train T trials of one recipe for at most ``steps`` optimizer steps each.
 
     snapshots: steps after which the running state is copied, for curves drawn later; they change nothing and decide
-    nothing. Raises ValueError where a stage cannot work on these rows, OutOfTimeError past ``deadline``
-    (time.monotonic()).
+    nothing. optimizers: each trial's own in place of the recipe's, so that several rates (or decays, or kinds) train
+    side by side; a trial's numbers are those that it has alone with its optimizer as the recipe's. Raises ValueError
+    where a stage cannot work on these rows, OutOfTimeError past ``deadline`` (time.monotonic()).
     """
     device = torch.device("cpu")
     context = _context(recipe, trials, outputs, device)
@@ -63,8 +64,8 @@ def fit(
         finite = np.isfinite(measured.validation)
         return Fit(network, curve, nothing, nothing, ~finite, seconds, validator.seconds / len(trials))
 
-    progress = Progress(network, recipe, context, steps, validator, snapshots)
-    course = Course(recipe, trials, context, network, rows, steps)
+    course = Course(recipe, trials, context, network, rows, steps, optimizers)
+    progress = Progress(network, recipe, course, steps, validator, snapshots)
     trained, average = None, None
 
     for step in range(steps):
@@ -80,10 +81,9 @@ def fit(
         if deadline is not None and time.monotonic() > deadline:
             raise OutOfTimeError(f"ran past its time limit at step {step + 1} of {steps}")
 
-    if average is not None and average.put() and trained is network:
-        network.refresh(_plain_inputs(course.recipe, trials, network, rows[0], steps))
+    course.end(average, trained is network)
     seconds = time.thread_time() - began - validator.seconds - course.resample_seconds
-    done = progress.result(seconds, course)
+    done = progress.result(seconds)
     if recipe.finish is not None:
         recipe.finish.finish(network)
     return done
@@ -104,18 +104,3 @@ def _context(recipe: Recipe, trials: Sequence[Prepared], outputs: int, device: t
         pixels=np.stack(pixels) if pixels else None,
         mirrors=trials[0].mirrors,
     )
-
-
-def _plain_inputs(
-    recipe: Recipe, trials: Sequence[Prepared], network: Network, inputs: Rows, steps: int
-) -> Iterator[torch.Tensor]:
-    """Yield inputs [T, B, ...] of batches drawn as training draws them, from a stream of their own, not augmented.
-
-    How many depends on the steps alone, so that it is the same whatever trials are in the stack.
-    """
-    count = min(REFRESH_BATCHES, steps)
-    labels = [None if trial.row_prior is None else trial.targets for trial in trials]
-    streams = [trial.streams for trial in trials]
-    batches = draw_batches(recipe, labels, inputs.counts, streams, count, "refresh")
-    for _ in range(count):
-        yield network.entry(inputs.at(next(batches)))

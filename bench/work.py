@@ -50,7 +50,7 @@ def _run_stacks(job: Job) -> Part:
     if leak := _leak(job):
         return lost_job(job, "failed", leak)
     part = Part.empty()
-    for places in [job.places] if job.recipe.network.stacks else [(place,) for place in job.places]:
+    for places in [job.places] if job.recipe.stacks else [(place,) for place in job.places]:
         ready: list[_Ready] = []
         for place in places:
             try:
@@ -178,7 +178,7 @@ def _fits(job: Job, stack: "list[_Ready]", steps: int, deadline: float | None) -
     columns = [member for one in stack for member in one.members]
     outputs = _outputs(job.dataset, stack[0].data)
     wanted = curve_steps(steps) if job.curve_metric else ()
-    stacks = [columns] if job.recipe.network.stacks else [[column] for column in columns]
+    stacks = [columns] if job.recipe.stacks else [[column] for column in columns]
     return [training.fit(job.recipe, own, outputs, steps, deadline, snapshots=wanted) for own in stacks]
 
 

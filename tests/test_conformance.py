@@ -106,7 +106,7 @@ class Member:
 def _trained(recipe: Recipe, dataset: Dataset, repeats: list[int]) -> list[Member]:
     """Train some repeats side by side, or one by one where the network trains so."""
     members = []
-    for together in [repeats] if recipe.network.stacks else [[repeat] for repeat in repeats]:
+    for together in [repeats] if recipe.stacks else [[repeat] for repeat in repeats]:
         trials = [tiny.prepared(dataset, recipe, repeat) for repeat in together]
         fit = training.fit(recipe, trials, tiny.outputs(dataset), recipe.steps)
         members += [Member(fit, index, trials) for index in range(len(trials))]
@@ -154,7 +154,7 @@ def test_it_is_off_at_evaluation(members: list[Member]) -> None:
 def test_at_its_neutral_setting_training_is_the_baselines_bit_for_bit(neutral: Case) -> None:
     assert neutral.technique.neutral is not None
     recipe = apply(neutral.recipe, neutral.technique.neutral)
-    repeats = [0, 1] if recipe.network.stacks else [1]
+    repeats = [0, 1] if recipe.stacks else [1]
     _same(*(_trained(one, neutral.dataset, repeats)[-1] for one in (recipe, neutral.base)))
 
 

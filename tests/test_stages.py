@@ -22,7 +22,6 @@ from bench.stages.optimizers import AdamW, Optimizer, Sgd
 from bench.stages.penalties import L1, L2, ElasticNet, Penalty
 from bench.stages.preprocessing import Standardise
 from bench.stages.resampling import OverSample, Smote, UnderOverSample, UnderSample
-from bench.stages.schedules import Cosine
 from bench.stages.targets import LabelSmoothing
 from bench.stages.updates import ClipNorm
 from tests import tiny
@@ -476,18 +475,6 @@ def test_regression_targets_come_back_in_their_own_units() -> None:
     for inputs in (np.ones((30, 3), np.float32), targets[:, :1, None]):
         fitted = Standardise().fit(inputs, targets, (), regression=True)
         np.testing.assert_allclose(fitted.restore(fitted.targets(targets)), targets, rtol=1e-5)
-
-
-def test_cosine_is_torchs_after_its_warm_up() -> None:
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 80)
-    for step in range(80):
-        assert Cosine(warmup=0.2).factor(step + 20, 100) == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-9)
-        optimizer.step()
-        schedule.step()
-    factors = [Cosine(warmup=0.2).factor(step, 100) for step in range(20)]
-    assert factors == sorted(factors)
-    assert 0 < factors[0] < factors[-1] < 1
 
 
 def test_linear_autoregression_is_numpys_least_squares() -> None:

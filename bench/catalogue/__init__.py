@@ -7,6 +7,7 @@ from bench.catalogue.deciding import DECIDING
 from bench.catalogue.ensembles import ENSEMBLES
 from bench.catalogue.networks import NETWORKS
 from bench.catalogue.optimisation import OPTIMISATION
+from bench.catalogue.optimizers import OPTIMIZERS, SCHEDULES
 from bench.catalogue.plain import PLAIN
 from bench.catalogue.rare_classes import RARE_CLASSES
 from bench.catalogue.references import REFERENCES
@@ -29,5 +30,6 @@ TECHNIQUES: dict[str, Technique] = _by_name(
     (
         *(*REFERENCES, *NETWORKS, *PLAIN, *AUGMENTATION, *REGULARISATION, *OPTIMISATION, *COCKTAILS),
         *(*RESAMPLING, *BATCHING, *WEIGHTING, *RARE_CLASSES, *TWO_STAGE, *ENSEMBLES, *DECIDING),
+        *(*OPTIMIZERS, *SCHEDULES),
     )
 )

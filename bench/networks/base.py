@@ -27,7 +27,6 @@ HEAD_SCALE, MOST_HEAD_SCALE = 30.0, 1_000
 class NetworkSpec(Stage):
     """Base of the network specifications.
 
-    stacks       whether trials train together in one stack, or one by one with the library's own kernel
     closed_form  whether the weights are solved for instead of trained
     weight       how many times as long an example takes as in a small perceptron, for estimates of remaining time
 
@@ -43,7 +42,6 @@ class NetworkSpec(Stage):
     head_scale  of a cosine head, the largest size of a logit
     """
 
-    stacks: ClassVar[bool] = True
     closed_form: ClassVar[bool] = False
     weight: ClassVar[float] = 1.0
 

@@ -9,11 +9,14 @@ class Stage:
     """A frozen value of plain parameters. ``revision`` is raised when its meaning changes.
 
     code: of a stage that a user's own file defines, a hash of that file; None for those of this package.
+    stacks: whether trials that have it train together in one stack; else one by one, since what it does takes norms or
+    products over all that it is given, or since the library's own kernel for one trial is faster.
     """
 
     kind: ClassVar[str]
     revision: ClassVar[int] = 1
     code: ClassVar[str | None] = None
+    stacks: ClassVar[bool] = True
 
     @property
     def label(self) -> str:

@@ -5,6 +5,8 @@ T trials, B rows per batch, C classes (or K targets of a regression).
 
 import functools
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -49,6 +51,18 @@ class Context:
         if purpose not in self._generators:
             self._generators[purpose] = [streams.torch(self.prefix + purpose) for streams in self.streams]
         return self._generators[purpose]
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Draw without a trace: afterwards every random stream stands where it stood before."""
+        before = {purpose: [one.get_state() for one in streams] for purpose, streams in self._generators.items()}
+        yield
+        for purpose in [*self._generators]:
+            if purpose not in before:
+                del self._generators[purpose]
+                continue
+            for generator, state in zip(self._generators[purpose], before[purpose], strict=True):
+                generator.set_state(state)
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> "torch.Tensor":
         """Return standard normal draws [T, *shape], each trial's from its own stream."""

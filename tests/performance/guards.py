@@ -67,7 +67,7 @@ def jobs_of(name: str, technique: str, trials: int) -> list[Job]:
     dataset = create(name, SETTINGS[name])
     recipe = apply(baseline(dataset), combine([TECHNIQUES[technique]], dataset.kind))
     places = [Place(repeat, repeat % FOLDS, 0, f"{name} {repeat}") for repeat in range(trials)]
-    stacks = [tuple(places)] if recipe.network.stacks else [(place,) for place in places]
+    stacks = [tuple(places)] if recipe.stacks else [(place,) for place in places]
     return [
         Job("part", SEED, dataset, digest(dataset.identity()), name, technique, "training", recipe, FOLDS, stack,
             (("rule", Argmax()),), {"run": "run"})

@@ -20,7 +20,7 @@ import sys
 
 import numpy as np
 
-from bench import training
+from bench import drawing, training
 from bench.baselines import BASELINES, TABLE_CLASSIFICATION
 from bench.catalogue import TECHNIQUES
 from bench.keys import Streams
@@ -34,7 +34,7 @@ from tests.performance.random_data import RandomData
 
 TURNS = 7
 SETTINGS = ("mlp", "cnn", "series", "digits")
-REFRESH_BATCHES = training.REFRESH_BATCHES
+REFRESH_BATCHES = drawing.REFRESH_BATCHES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +72,7 @@ def timed(one: Setting, technique: Technique) -> float:
     ready: list[Prepared] = []
     for repeat in range(one.trials):
         ready.append(prepare(one.data, data, split, recipe, Streams(1, "speed", repeat, 0)))
-    training.REFRESH_BATCHES = max(1, round(REFRESH_BATCHES * one.steps / recipe.steps))
+    drawing.REFRESH_BATCHES = max(1, round(REFRESH_BATCHES * one.steps / recipe.steps))
     fit = training.fit(recipe, ready, one.data.outputs, one.steps)
     return 1e3 * fit.seconds / one.steps
 
