@@ -68,7 +68,8 @@ class SuiteTechnique:
 
     def recipe(self, dataset: SuiteDataset) -> Recipe:
         """Return the recipe it makes of a dataset's baseline. Raises UsageError where changes contradict."""
-        return with_settings(apply(dataset.recipe, combine(self.parts, dataset.dataset.kind)), self.setting)
+        recipe = apply(dataset.recipe, combine(self.parts, dataset.dataset.kind))
+        return with_settings(recipe, self.setting).resolved()
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from bench.process import denormals_flushed
 from bench.progress import Curve, Fit, Progress, Validator
 from bench.recipe import Recipe
 from bench.stages.context import Context
+from bench.stages.initial import Beginning
 
 __all__ = ["REVISION", "Curve", "Fit", "OutOfTimeError", "at", "fit", "predict"]
 
@@ -63,6 +64,7 @@ def fit(
         finite = np.isfinite(measured.validation)
         return Fit(network, curve, nothing, nothing, ~finite, seconds, validator.seconds / len(trials))
 
+    _put_initial(recipe, context, network, rows[0], steps, deadline)
     progress = Progress(network, recipe, context, steps, validator, snapshots)
     course = Course(recipe, trials, context, network, rows, steps)
     trained, average = None, None
@@ -81,7 +83,8 @@ def fit(
             raise OutOfTimeError(f"ran past its time limit at step {step + 1} of {steps}")
 
     if average is not None and average.put() and trained is network:
-        network.refresh(_plain_inputs(course.recipe, trials, network, rows[0], steps))
+        count = min(REFRESH_BATCHES, steps)
+        network.refresh(_plain_inputs(course.recipe, context, network, rows[0], count, "refresh"))
     seconds = time.thread_time() - began - validator.seconds - course.resample_seconds
     done = progress.result(seconds, course)
     if recipe.finish is not None:
@@ -106,16 +109,37 @@ def _context(recipe: Recipe, trials: Sequence[Prepared], outputs: int, device: t
     )
 
 
+def _put_initial(
+    recipe: Recipe, context: Context, network: Network, inputs: Rows, steps: int, deadline: float | None
+) -> None:
+    """Set the initial weights that a recipe asks for; batches for that are drawn as training draws them."""
+    if recipe.initial is None:
+        return
+
+    def batches() -> Iterator[torch.Tensor]:
+        count = recipe.pretraining(steps)
+        for step, batch in enumerate(_plain_inputs(recipe, context, network, inputs, count, "pretraining")):
+            if deadline is not None and time.monotonic() > deadline:
+                raise OutOfTimeError(f"ran past its time limit at step {step} of {count} of pretraining")
+            yield batch
+
+    beginning = Beginning(
+        context=context,
+        steps=steps,
+        inputs=batches,
+        optimizer=lambda one: recipe.optimizer.make(*one.split(), alone=not recipe.network.stacks),
+    )
+    recipe.initial.put(network, beginning)
+
+
 def _plain_inputs(
-    recipe: Recipe, trials: Sequence[Prepared], network: Network, inputs: Rows, steps: int
+    recipe: Recipe, context: Context, network: Network, inputs: Rows, count: int, purpose: str
 ) -> Iterator[torch.Tensor]:
     """Yield inputs [T, B, ...] of batches drawn as training draws them, from a stream of their own, not augmented.
 
-    How many depends on the steps alone, so that it is the same whatever trials are in the stack.
+    count: it depends on the steps alone, so that it is the same whatever trials are in the stack.
     """
-    count = min(REFRESH_BATCHES, steps)
-    labels = [None if trial.row_prior is None else trial.targets for trial in trials]
-    streams = [trial.streams for trial in trials]
-    batches = draw_batches(recipe, labels, inputs.counts, streams, count, "refresh")
+    labels = [None if context.regression else targets for targets in context.targets]
+    batches = draw_batches(recipe, labels, inputs.counts, context.streams, count, purpose)
     for _ in range(count):
         yield network.entry(inputs.at(next(batches)))

@@ -26,7 +26,10 @@ def test_a_comparison_is_the_difference_of_the_two_mean_scores(reference: Store)
     found = find(check, reference, reference.read_plan())
     cells = {one["technique"]: one for one in reference.read_plan()["cells"] if one["dataset"] == "fraud"}
     scores = reference.scores().query("part == 'test'").set_index(["key", "rule"])["roc_auc"]
-    means = [scores.loc[[(key, cells[name]["rule"]) for key in cells[name]["keys"]]].mean() for name in ("smote", "over-sampling")]
+    means = [
+        scores.loc[[(key, cells[name]["rule"]) for key in cells[name]["keys"]]].mean()
+        for name in ("smote", "over-sampling")
+    ]
     assert found.standing is not None
     assert (found.standing.score, found.second) == pytest.approx(means)
     assert found.standing.difference is not None
@@ -54,7 +57,9 @@ def test_a_claim_holds_where_the_verdict_shows_it_and_fails_where_it_shows_other
 
 
 def test_a_claim_is_summed_up_in_one_sentence() -> None:
-    yes, no, neither = (Finding(Check("d", "t", "m", "better"), Said(word), 0.5) for word in ("better", "worse", "undecided"))
+    yes, no, neither = (
+        Finding(Check("d", "t", "m", "better"), Said(word), 0.5) for word in ("better", "worse", "undecided")
+    )
     assert sentence([yes, yes]) == "Held here."
     assert sentence([no]) == "Did not hold here."
     assert sentence([yes, no, neither]) == "Of 3 comparisons it held in 1, did not in 1, undecided in 1."
