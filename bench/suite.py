@@ -12,7 +12,7 @@ from bench.splits import check_folds
 from bench.stages.base import Stage
 from bench.yamlfile import Node, placed
 
-Focus = Literal["score", "gap", "imbalance"]
+Focus = Literal["score", "gap", "imbalance", "levers"]
 BASELINE = "baseline"
 AGAIN = "A/A"  # the baseline once more, with other initial weights and batch order: the noise floor
 SMOKE_STEPS = 40  # and an eighth of them where trials train one at a time, which are the slow ones
@@ -76,8 +76,9 @@ class SuiteTechnique:
 class Suite:
     """Datasets crossed with techniques, and the protocol.
 
-    focus: what the report leads with: the score, the gap between training rows and test rows, or what is left of each
-           gain where the baseline's threshold is moved too (imbalance; trials are then scored under companion rules)
+    focus: what the report leads with: the score, the gap between training rows and test rows, what is left of each
+           gain where the baseline's threshold is moved too (imbalance; trials are then scored under companion rules),
+           or how much each tuning lever moves (levers)
     """
 
     name: str
