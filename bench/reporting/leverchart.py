@@ -34,6 +34,7 @@ HEADINGS = (
 ROW, GROUP = LEADING + 1.5, LEADING + 3.5  # points: a setting, and a lever's name above its settings
 PLOT, BETWEEN, INDENT = 118.0, 16.0, 10.0
 FAR = 4.0  # times the effect that four fifths of the settings stay below, from which on an effect is drawn at the edge
+VERDICT = "verdict on score"
 OUTSIDE = Sign("lies outside, with its value", INK, "<", hollow=True)
 FLOPS = Sign("cost in FLOPs", INK, "o", hollow=True)
 
@@ -65,10 +66,9 @@ def lever_chart(analysis: Analysis) -> Drawing:
 
 def _panel(dataset: DatasetAnalysis, levers: Sequence[Lever]) -> Panel:
     heads, rows, height = _rows(levers)
-    names = [INDENT + text_width(row.name) for row in rows] + [text_width(one.name, True) for one in heads if one.alone]
-    left = max(names) + 10
+    left = max([INDENT + text_width(row.name) for row in rows] + [text_width(one.name, True) for one in heads]) + 10
     words = [told(row.setting.standing) for row in rows]
-    width = left + 3 * PLOT + 2 * BETWEEN + max(map(text_width, words)) + 14
+    width = left + 3 * PLOT + 2 * BETWEEN + max(map(text_width, [*words, VERDICT])) + 14
     shown = {row.setting.standing.word for row in rows}
     signs = [*signs_of(shown), EQUIVALENT, OUTSIDE]
     signs += [FLOPS] if any(row.setting.cost.unit == "FLOPs" for row in rows) else []
@@ -96,6 +96,7 @@ def _panel(dataset: DatasetAnalysis, levers: Sequence[Lever]) -> Panel:
             made.text(plot.left + PLOT / 2, top + height + TICKS, text, ha="center", va="top")
         if np.isfinite(dataset.margin):
             plots[0].band(-dataset.margin, dataset.margin, BAND)
+        made.text(plots[2].left + PLOT + 6, top - LEADING / 2, VERDICT, va="center")
         for head in heads:
             if head.y > ROW:
                 made.page.plot([4, width - 4], [top + head.y - GROUP / 2] * 2, color=LINE, linewidth=0.5)
