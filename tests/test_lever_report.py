@@ -106,7 +106,7 @@ def test_every_focus_of_a_suite_has_its_place_in_the_report() -> None:
 def test_settings_stand_under_their_lever_in_order_of_value(analysis: Analysis) -> None:
     found = _levers(analysis, "generator")
     assert list(found) == ["width", "initialisation", "epochs", "batch-size", "augmentation", "l2"]
-    assert [one.value for one in found["width"].settings] == ["0.25", "0.5", "4"]
+    assert [one.value for one in found["width"].settings] == ["0.25x", "0.5x", "4x"]
     assert [one.value for one in found["initialisation"].settings] == ["zero", "he"]
     assert [one.value for one in found["augmentation"].settings] == [""]
     assert "augmentation" not in _levers(analysis, "errors")
@@ -116,11 +116,11 @@ def test_settings_stand_under_their_lever_in_order_of_value(analysis: Analysis) 
 
 def test_the_baselines_own_value_is_its_recipes_or_where_the_technique_is_neutral(analysis: Analysis) -> None:
     own = {name: lever.own for name, lever in _levers(analysis, "generator").items()}
-    assert own == {"width": "1", "initialisation": "default", "epochs": "1", "batch-size": "1", "augmentation": "",
+    assert own == {"width": "1x", "initialisation": "default", "epochs": "1x", "batch-size": "1x", "augmentation": "",
                    "l2": "0"}  # fmt: skip
     dataset = _dataset(analysis, "generator")
     other = replace(dataset, recipe={"network": {"scale": 0.5}})
-    assert next(one for one in levers_of(analysis.plan, other) if one.name == "width").own == "0.5"
+    assert next(one for one in levers_of(analysis.plan, other) if one.name == "width").own == "0.5x"
 
 
 def _lever(*words: str) -> Lever:
@@ -193,7 +193,7 @@ def test_without_a_better_setting_that_is_said_first(tmp_path: Path) -> None:
     (dataset,) = found.datasets
     first, second, *_ = leverwords.answers(dataset, levers_of(found.plan, dataset))
     assert first == "No setting of any lever was shown to be better than the baseline in macro F1."
-    assert second.startswith("With a setting that is worse in macro F1, and none shown to be better: epochs 0.5 (")
+    assert second.startswith("With a setting that is worse in macro F1, and none shown to be better: epochs 0.5x (")
 
 
 # ---- numbers
@@ -258,7 +258,7 @@ def test_no_texts_of_the_chart_overlap_or_leave_it(drawn: tuple[Drawing, list[Fi
 def test_the_chart_names_every_setting_and_gives_an_outlier_its_value(drawn: tuple[Drawing, list[Figure]]) -> None:
     for panel in drawn[0].panels[:2]:
         texts = re.findall(r">([^<>]+)</text>", panel.svg)
-        assert {"width (baseline 1)", "initialisation (baseline default)", "augmentation", "zero", "he"} <= set(texts)
+        assert {"width (baseline 1x)", "initialisation (baseline default)", "augmentation", "zero", "he"} <= set(texts)
         assert any(re.fullmatch(r"-0\.3\d\d", text) for text in texts), "zero lies far outside"
 
 
@@ -269,6 +269,9 @@ def test_levers_lead_the_page_the_readme_the_terminal_and_the_summary(report: Pa
     section = lever_section(analysis)
     assert section is not None
     assert section.headings == ["lever", *WORLD.datasets]
+    by_name = {row[0]: row[1:] for row in section.rows}
+    assert by_name["augmentation"][2] == "not applicable"
+    assert by_name["initialisation"][0].startswith("worse (zero -0.3")
     markdown = (report / "README.md").read_text(encoding="utf-8")
     assert markdown.index("## Answers") < markdown.index(f"## {leverwords.TITLE}") < markdown.index("## Verdicts")
     console = Console(width=200, record=True, file=io.StringIO())

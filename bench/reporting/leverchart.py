@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,11 +21,12 @@ NAME = "lever-chart"
 HEADING = "Every lever: effect on score, gap and cost, with 95 % intervals"
 DESCRIPTION = (
     "One panel per dataset; settings stand under their lever, and the baseline's own value beside its name where it is "
-    "known. Left: change of the score on test rows, with the region of practical equivalence; colour and words are its "
-    "verdict. Middle: change of the gap between training and test rows (left of the line it is smaller), coloured by "
-    "the verdict on it. Right: cost over the baseline's on a logarithmic axis; hollow where it is FLOPs, without an "
-    "interval where fewer than two stacks of trials were timed apart. A number at an edge, with an arrow, is an effect "
-    "that lies outside. Verdicts rest on adjusted p-values, so an interval that leaves out zero is not yet one."
+    "known; 0.5x is half of what the baseline has. Left: change of the score on test rows, with the region of "
+    "practical equivalence; colour and words are its verdict. Middle: change of the gap between training and test rows "
+    "(left of the line it is smaller), coloured by the verdict on it. Right: cost over the baseline's on a logarithmic "
+    "axis; hollow where it is FLOPs, without an interval where fewer than two stacks of trials were timed apart. A "
+    "number at an edge, with an arrow, is an effect that lies outside, whose interval the table has. Verdicts rest on "
+    "adjusted p-values, so an interval that leaves out zero is not yet one."
 )
 HEADINGS = (
     "dataset", "lever", "baseline", "setting", "change of score [95 %]", "verdict", "change of gap [95 %]",
@@ -33,7 +34,7 @@ HEADINGS = (
 )  # fmt: skip
 ROW, GROUP = LEADING + 1.5, LEADING + 3.5  # points: a setting, and a lever's name above its settings
 PLOT, BETWEEN, INDENT = 118.0, 16.0, 10.0
-FAR = 4.0  # times the effect that four fifths of the settings stay below, from which on an effect is drawn at the edge
+FAR = 6.0  # times the effect that four fifths of the settings stay below, from which on an effect is drawn at the edge
 VERDICT = "verdict on score"
 OUTSIDE = Sign("lies outside, with its value", INK, "<", hollow=True)
 FLOPS = Sign("cost in FLOPs", INK, "o", hollow=True)
@@ -105,7 +106,7 @@ def _panel(dataset: DatasetAnalysis, levers: Sequence[Lever]) -> Panel:
             made.text(left - 5, top + row.y, row.name, ha="right", va="center")
             _draw(made, plots, row)
             made.text(plots[2].left + PLOT + 6, top + row.y, word, va="center")
-        return made.finished(dataset.label, HEADING, DESCRIPTION)
+        return replace(made.finished(dataset.label, HEADING, DESCRIPTION), wide=True)
 
 
 def _rows(levers: Sequence[Lever]) -> tuple[list[_Head], list[_Row], float]:
@@ -158,9 +159,9 @@ def _effect(made: Canvas, plot: Plot, y: float, effect: Interval | None, colour:
     if effect is None:
         return
     low, high = plot.across
-    if math.isfinite(effect.low95) and effect.high95 > low and effect.low95 < high:
-        plot.spans([rounded(max(effect.low95, low))], [rounded(min(effect.high95, high))], [y], colour)
     if low <= effect.estimate <= high:
+        if math.isfinite(effect.low95):
+            plot.spans([rounded(max(effect.low95, low))], [rounded(min(effect.high95, high))], [y], colour)
         plot.page.plot(plot.x([rounded(effect.estimate)]), plot.y([y]), marker, color=colour, markersize=4.5, zorder=3)
         return
     left = effect.estimate < low

@@ -31,16 +31,27 @@ def lever_section(analysis: Analysis) -> Section | None:
     names = list(dict.fromkeys(lever.name for _, levers in held.values() for lever in levers))
     if not names:
         return None
-    told = [(label, " ".join(leverwords.summary(*pair))) for label, pair in held.items()]
+    told = [(label, sentence) for label, pair in held.items() for sentence in leverwords.summary(*pair)]
     columns = {
         label: {lever.name: _cell(dataset, lever) for lever in levers} for label, (dataset, levers) in held.items()
     }
     headings = ["lever", *columns]
-    rows = [[name, *(own.get(name, "") for own in columns.values())] for name in names]
+    rows = [
+        [name, *(columns[label].get(name, _lacking(analysis, dataset, name)) for label, (dataset, _) in held.items())]
+        for name in names
+    ]
     files = {FILE: csv_text(COLUMNS, [line for pair in held.values() for line in _lines(*pair)])}
     return Section(
         "levers", leverwords.TITLE, told, headings, rows, frozenset(headings), leverwords.NOTE, files, "lever-chart"
     )
+
+
+def _lacking(analysis: Analysis, dataset: DatasetAnalysis, lever: str) -> str:
+    """Return why a lever has no numbers on a dataset."""
+    own = {one["label"] for one in analysis.plan["techniques"] if " + ".join(one["parts"]) == lever}
+    if all(one.not_applicable for one in dataset.standings if one.technique in own):
+        return "not applicable"
+    return "no data" if dataset.absent else "incomplete"
 
 
 def _cell(dataset: DatasetAnalysis, lever: Lever) -> str:

@@ -13,6 +13,7 @@ from bench.reporting.closing import ALIKE, JUDGED
 from bench.reporting.standing import DatasetAnalysis, Standing
 from bench.reporting.trials import Trials, means
 
+MULTIPLES = ("network.scale", "preprocess.image_scale", "preprocess.window", "steps_factor", "batch_factor")
 Word = Literal["better", "worse", "equivalent", "undecided", ""]
 
 
@@ -101,12 +102,14 @@ def _order(technique: Mapping[str, Any]) -> tuple[float, ...]:
 def _told(setting: Mapping[str, Any]) -> str:
     """Return a setting's values; with their names where there are several."""
     if len(setting) == 1:
-        return _text(next(iter(setting.values())))
-    return ", ".join(f"{path.rpartition('.')[2]} {_text(value)}" for path, value in setting.items())
+        return _text(*next(iter(setting.items())))
+    return ", ".join(f"{path.rpartition('.')[2]} {_text(path, value)}" for path, value in setting.items())
 
 
-def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _text(path: str, value: Any) -> str:
+    """Return a value; of a field that multiplies what the baseline has, as '0.5x'."""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{text}x" if path in MULTIPLES else text
 
 
 def _own(parts: Sequence[str], group: Sequence[Mapping[str, Any]], recipe: Mapping[str, Any]) -> str:
@@ -121,7 +124,7 @@ def _own(parts: Sequence[str], group: Sequence[Mapping[str, Any]], recipe: Mappi
     found = _held(recipe, path)
     if found is None and parts[0] in TECHNIQUES:
         found = (TECHNIQUES[parts[0]].neutral or {}).get(path)
-    return "" if found is None else _text(found)
+    return "" if found is None else _text(path, found)
 
 
 def _held(recipe: Mapping[str, Any], path: str) -> Any:

@@ -39,7 +39,7 @@ def _sentences(dataset: DatasetAnalysis, levers: Sequence[Lever], joined: Callab
         "better": f"With a setting that is better than the baseline in {metric}",
         "worse": f"With a setting that is worse in {metric}, and none shown to be better",
         "equivalent": f"With every setting practically equivalent to the baseline (within ±{dataset.margin:.4g})",
-        "undecided": "Undecided",
+        "undecided": "Undecided, with the effect that these repeats would have found in any of its undecided settings",
         "": "Without a verdict",
     }
     groups = {word: [one for one in levers if one.word == word] for word in starts}
