@@ -12,12 +12,14 @@ from torch.nn import functional, init
 from bench import records, training
 from bench.baselines import baseline
 from bench.catalogue import TECHNIQUES
+from bench.catalogue.tuning import TUNING
 from bench.datasets import create
 from bench.errors import UsageError
-from bench.keys import Streams
+from bench.keys import Streams, differences
 from bench.networks.image_specs import ResidualCnn
 from bench.networks.layers import Network
 from bench.networks.specs import Gru, Lstm, Mlp, NetworkSpec, Rnn
+from bench.plan import make_plan
 from bench.preparation import prepare
 from bench.recipe import Recipe, apply
 from bench.splits import split
@@ -28,6 +30,8 @@ from bench.stages.initial import METHODS, InitialWeights, Pretrained
 from bench.stages.optimizers import Sgd
 from bench.stages.preprocessing import Standardise
 from bench.stages.value_losses import Huber, MeanAbsoluteError
+from bench.suite import Suite
+from bench.suitefile import load_suite
 from tests import tiny
 
 TRIALS = 2
@@ -389,3 +393,59 @@ def test_a_smaller_image_reaches_the_network_in_a_whole_trial() -> None:
     assert ready.inputs.shape[1:] == ready.validation_inputs.shape[1:] == (1, 4, 4)
     fit = training.fit(dataclasses.replace(recipe, steps=2), [ready], 10, 2)
     assert fit.network.get_parameter("hidden.0.weight").shape == (1, 16, 128)
+
+
+# ---- the shipped suite
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Suite:
+    return load_suite("suites/tuning.yaml")
+
+
+def test_the_shipped_suite_turns_one_thing_at_a_time(shipped: Suite) -> None:
+    together = {"batch_size", "steps"}
+    for dataset in shipped.datasets:
+        for technique in shipped.techniques:
+            if technique.not_applicable(dataset):
+                continue
+            changed = differences(dataset.recipe.training(), technique.recipe(dataset).training())
+            slots = {line.split(":")[0].split(".")[0] for line in changed}
+            parts = {part.name for part in technique.parts}
+            assert len(slots) <= 1 or (parts == {"batch-size"} and slots == together), (technique.label, changed)
+
+
+def test_every_lever_of_the_catalogue_is_turned_somewhere_in_the_shipped_suite(shipped: Suite) -> None:
+    turned = {
+        part.name
+        for dataset in shipped.datasets
+        for technique in shipped.techniques
+        if not technique.not_applicable(dataset)
+        for part in technique.parts
+    }
+    assert turned >= {one.name for one in TUNING} | {"dropout", "l2", "augmentation", "weighted-sampling"}
+
+
+def test_the_shipped_suites_batch_sizes_see_as_many_examples(shipped: Suite) -> None:
+    for dataset in shipped.datasets:
+        own = dataset.recipe.batch_size * dataset.recipe.steps
+        for technique in shipped.techniques:
+            if [part.name for part in technique.parts] == ["batch-size"]:
+                recipe = technique.recipe(dataset)
+                assert abs(recipe.batch_size * recipe.steps - own) <= recipe.batch_size / 2
+
+
+def test_a_value_that_the_baseline_has_anyway_is_its_training(shipped: Suite) -> None:
+    trainings = {(cell.dataset, cell.technique): cell.training for cell in make_plan(shipped).cells}
+    assert trainings["fraud", "learning-rate [optimizer.lr=0.01]"] == trainings["fraud", "baseline"]
+    assert trainings["sine", "learning-rate [optimizer.lr=0.01]"] != trainings["sine", "baseline"]
+
+
+def test_a_window_is_cut_in_a_whole_trial_of_a_forecast() -> None:
+    dataset = create("sine", {"series": 10, "points": 60, "length": 20})
+    recipe = _changed("window-length", baseline(dataset), "series", preprocess__window=0.25)
+    data = dataset.make(1, 0)
+    ready = prepare(dataset, data, split(dataset, data, 5, 1, 0, 0), recipe, Streams(1, "sine", 0, 0))
+    assert ready.inputs.shape[1:] == (5, 1)
+    assert data.test_inputs is not None
+    assert ready.scaling.inputs(data.test_inputs).shape[1:] == (5, 1)
