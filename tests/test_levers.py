@@ -225,7 +225,7 @@ def test_initial_weights_have_the_statistics_of_torchs(label: str, method: str) 
     assert all(not bias.any() for bias in network.biases())
     for matrix in network.matrices():
         for own in matrix.values.detach():
-            theirs = _theirs(method, *own.shape, matrix.area)
+            theirs = _theirs(method, own.shape[0], own.shape[1], matrix.area)
             tolerance = 6 * float(theirs.std()) / math.sqrt(own.numel())
             assert abs(float(own.mean())) <= tolerance
             assert float(own.square().mean().sqrt()) == pytest.approx(
