@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from bench.drawing import draw_batches, plain_inputs
+from bench.drawing import REFRESH_BATCHES, draw_batches, plain_inputs
 from bench.networks.layers import HeadOnly, Network
 from bench.prediction import Rows, features
 from bench.preparation import Prepared, resampled, shares
@@ -112,7 +112,8 @@ class Course:
         """Measure running statistics again, at a network's present weights, of some trials, bool [T]."""
         others = torch.from_numpy(~which)
         kept = [buffer[others].clone() for buffer in network.buffers()]
-        network.refresh(plain_inputs(self.recipe, self._trials, network, self._rows[0], self._steps))
+        count = min(REFRESH_BATCHES, self._steps)
+        network.refresh(plain_inputs(self.recipe, self._trials, network, self._rows[0], count, "refresh"))
         for buffer, own in zip(network.buffers(), kept, strict=True):
             buffer[others] = own
 

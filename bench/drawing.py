@@ -39,15 +39,14 @@ def draw_batches(
 
 
 def plain_inputs(
-    recipe: Recipe, trials: Sequence[Prepared], network: Network, inputs: Rows, steps: int
+    recipe: Recipe, trials: Sequence[Prepared], network: Network, inputs: Rows, count: int, purpose: str
 ) -> Iterator[torch.Tensor]:
     """Yield inputs [T, B, ...] of batches drawn as training draws them, from a stream of their own, not augmented.
 
-    How many depends on the steps alone, so that it is the same whatever trials are in the stack.
+    count: it depends on the steps alone, so that it is the same whatever trials are in the stack.
     """
-    count = min(REFRESH_BATCHES, steps)
     labels = [None if trial.row_prior is None else trial.targets for trial in trials]
     streams = [trial.streams for trial in trials]
-    batches = draw_batches(recipe, labels, inputs.counts, streams, count, "refresh")
+    batches = draw_batches(recipe, labels, inputs.counts, streams, count, purpose)
     for _ in range(count):
         yield network.entry(inputs.at(next(batches)))

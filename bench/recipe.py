@@ -19,6 +19,7 @@ from bench.stages.base import Stage
 from bench.stages.batching import Batches
 from bench.stages.enlarging import Enlarge
 from bench.stages.finishing import Finish
+from bench.stages.initial import Initial
 from bench.stages.losses import Loss
 from bench.stages.mixing import Mix
 from bench.stages.optimizers import Optimizer
@@ -33,7 +34,14 @@ from bench.stages.updates import Update
 
 Change = Mapping[str, Any]
 MOST_MEMBERS = 1_000
+MOST_FACTOR = 1_000.0
 _ROUNDING = 1e-9  # by which a product of two decimal shares may miss 1
+
+
+def _check_factor(name: str, value: float) -> None:
+    """Raise ValueError unless a multiple of the baseline's is in range."""
+    if not 0 < value <= MOST_FACTOR:
+        raise ValueError(f"{name} must be above 0 and at most {MOST_FACTOR:g}, got {value}")
 
 
 def _held_back(times: float) -> str:
@@ -52,9 +60,14 @@ class Recipe:
     A trial trains on the share ``rows`` x ``more_rows`` of its training part. A suite holds rows back with ``rows``, so
     that a technique can give some of them back: ``more_rows`` is a multiple of what ``rows`` leaves.
 
-    ``phases`` change the recipe on the way, each from its share of the steps on; ``finish`` changes the network that
-    training gave. ``members`` networks are trained for a trial, each with resampling, weights and batches of its own,
-    and their predicted probabilities (of a regression, values) are averaged.
+    ``initial`` sets the weights that training starts from. ``phases`` change the recipe on the way, each from its share
+    of the steps on; ``finish`` changes the network that training gave. ``members`` networks are trained for a trial,
+    each with resampling, weights and batches of its own, and their predicted probabilities (of a regression, values)
+    are averaged.
+
+    Two multiples of what the baseline has, so that one technique fits every dataset: ``steps_factor`` of the steps, and
+    ``batch_factor`` of the batch size, which takes steps off in return, so that as many examples are seen.
+    ``resolved`` carries them out; neither is in a key.
     """
 
     network: NetworkSpec
@@ -80,6 +93,9 @@ class Recipe:
     rows: float = added(1.0)
     more_rows: float = added(1.0)
     members: int = added(1)
+    initial: Initial | None = None
+    steps_factor: float = added(1.0)
+    batch_factor: float = added(1.0)
 
     def __post_init__(self) -> None:
         """Check the recipe's own numbers."""
@@ -99,8 +115,21 @@ class Recipe:
             )
         if self.members > MOST_MEMBERS:
             raise ValueError(f"members must be at most {MOST_MEMBERS}, got {self.members}")
+        for name in ("steps_factor", "batch_factor"):
+            _check_factor(name, getattr(self, name))
         if self.phases:
             self.in_phases()
+
+    def resolved(self) -> "Recipe":
+        """Return the recipe with plain steps and batch size: what a trial trains with, and what its key is made of.
+
+        steps x batch size, the examples seen, is the baseline's times ``steps_factor``, to within half a batch.
+        """
+        if self.steps_factor == self.batch_factor == 1:
+            return self
+        batch = max(1, round(self.batch_size * self.batch_factor))
+        steps = max(1, round(self.steps * self.steps_factor * self.batch_size / batch))
+        return dataclasses.replace(self, batch_size=batch, steps=steps, batch_factor=1.0, steps_factor=1.0)
 
     def in_phases(self) -> "tuple[Recipe, ...]":
         """Return the recipe of each phase in turn, the first of them without any phase's change.
@@ -128,6 +157,10 @@ class Recipe:
         the same step, which then is the last one's.
         """
         return 0, *(min(round(phase.start * steps), steps - 1) for phase in self.phases)
+
+    def pretraining(self, steps: int) -> int:
+        """Return how many optimizer steps come before a training of so many, to find its initial weights."""
+        return 0 if self.initial is None else self.initial.pretraining(steps)
 
     def beside(self, trials: int) -> int:
         """Return how many networks train side by side in a stack of so many trials."""

@@ -51,10 +51,10 @@ def passes(recipe: Recipe, steps: int, taken: int, rows: Prepared) -> float:
     """Return how many forward passes of the whole network a training is worth; a step there and back is three.
 
     steps: at most, of which so many were taken. A phase that trains a part of the head takes one pass over the training
-    rows; the head's own cost is left out.
+    rows; the head's own cost is left out, and so is that of a decoder in pretraining.
     """
     starts = recipe.starts(steps)
-    passes = 0.0
+    passes = 3.0 * recipe.pretraining(steps) * recipe.batch_size
     for phase, start, end in zip((None, *recipe.phases), starts, (*starts[1:], steps), strict=True):
         own = max(0, min(taken, end) - start)
         if phase is None or phase.part == "all":

@@ -13,7 +13,7 @@ from bench.splits import check_folds
 from bench.stages.base import Stage
 from bench.yamlfile import Node, placed
 
-Focus = Literal["score", "gap", "imbalance"]
+Focus = Literal["score", "gap", "imbalance", "levers"]
 BASELINE = "baseline"
 AGAIN = "A/A"  # the baseline once more, with other initial weights and batch order: the noise floor
 SMOKE_STEPS = 40  # and an eighth of them where trials train one at a time, which are the slow ones
@@ -75,15 +75,17 @@ class SuiteTechnique:
 
     def recipe(self, dataset: SuiteDataset) -> Recipe:
         """Return the recipe it makes of a dataset's baseline. Raises UsageError where changes contradict."""
-        return with_settings(apply(dataset.recipe, combine(self.parts, dataset.dataset.kind)), self.setting)
+        recipe = apply(dataset.recipe, combine(self.parts, dataset.dataset.kind))
+        return with_settings(recipe, self.setting).resolved()
 
 
 @dataclass(frozen=True)
 class Suite:
     """Datasets crossed with techniques, and the protocol.
 
-    focus: what the report leads with: the score, the gap between training rows and test rows, or what is left of each
-           gain where the baseline's threshold is moved too (imbalance; trials are then scored under companion rules)
+    focus: what the report leads with: the score, the gap between training rows and test rows, what is left of each
+           gain where the baseline's threshold is moved too (imbalance; trials are then scored under companion rules),
+           or how much each tuning lever moves (levers)
     choosing: how values are chosen, for techniques that say ``choose``
     """
 

@@ -5,20 +5,24 @@ validation happens every so many steps, on fixed rows. Test rows are not an argu
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
 import torch
 
 from bench.course import Course
+from bench.drawing import plain_inputs
+from bench.networks.layers import Network
 from bench.prediction import Rows, at, predict
 from bench.preparation import Prepared
 from bench.process import denormals_flushed
 from bench.progress import Curve, Fit, Progress, Validator
 from bench.recipe import Recipe
 from bench.stages.context import Context
+from bench.stages.initial import Beginning
 from bench.stages.optimizers import Optimizer
+from bench.stages.stepping import Steppers
 
 __all__ = ["REVISION", "Curve", "Fit", "OutOfTimeError", "at", "fit", "predict"]
 
@@ -64,6 +68,7 @@ def fit(
         finite = np.isfinite(measured.validation)
         return Fit(network, curve, nothing, nothing, ~finite, seconds, validator.seconds / len(trials))
 
+    _put_initial(recipe, trials, context, network, rows[0], steps, deadline, optimizers)
     course = Course(recipe, trials, context, network, rows, steps, optimizers)
     progress = Progress(network, recipe, course, steps, validator, snapshots)
     trained, average = None, None
@@ -104,3 +109,34 @@ def _context(recipe: Recipe, trials: Sequence[Prepared], outputs: int, device: t
         pixels=np.stack(pixels) if pixels else None,
         mirrors=trials[0].mirrors,
     )
+
+
+def _put_initial(
+    recipe: Recipe,
+    trials: Sequence[Prepared],
+    context: Context,
+    network: Network,
+    inputs: Rows,
+    steps: int,
+    deadline: float | None,
+    optimizers: Sequence[Optimizer],
+) -> None:
+    """Set the initial weights that a recipe asks for; batches for that are drawn as training draws them."""
+    if recipe.initial is None:
+        return
+
+    def batches() -> Iterator[torch.Tensor]:
+        count = recipe.pretraining(steps)
+        for step, batch in enumerate(plain_inputs(recipe, trials, network, inputs, count, "pretraining")):
+            if deadline is not None and time.monotonic() > deadline:
+                raise OutOfTimeError(f"ran past its time limit at step {step} of {count} of pretraining")
+            yield batch
+
+    own = optimizers or [recipe.optimizer] * len(trials)
+    beginning = Beginning(
+        context=context,
+        steps=steps,
+        inputs=batches,
+        optimizer=lambda one: Steppers(own, one.split(), alone=not recipe.stacks),
+    )
+    recipe.initial.put(network, beginning)

@@ -74,7 +74,7 @@ class World:
             "datasets": [self.facts(label) for label in self.datasets],
             "techniques": [
                 {"label": name, "family": "planted", "claim": f"shifts by {effect}", "source": "none",
-                 **(_parts_of(name) if self.focus == "gap" else {"parts": [name], "setting": {}})}
+                 **(_parts_of(name) if self.focus in ("gap", "levers") else {"parts": [name], "setting": {}})}
                 for name, effect in self.effects.items()
             ],
             "cells": [
@@ -100,7 +100,15 @@ def _parts_of(name: str) -> dict[str, Any]:
     """Return a technique's catalogue names and settings, as its label says them ('a + b [loss.gamma=2.0]')."""
     parts, _, bracketed = name.removesuffix("]").partition(" [")
     pairs = [one.split("=") for one in bracketed.split(", ")] if bracketed else []
-    return {"parts": parts.split(" + "), "setting": {path: float(value) for path, value in pairs}}
+    return {"parts": parts.split(" + "), "setting": {path: _value_of(text) for path, text in pairs}}
+
+
+def _value_of(text: str) -> float | str:
+    """Return a setting as a suite's file would have it."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def write(path: Path, world: World) -> Store:

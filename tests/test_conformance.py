@@ -43,8 +43,12 @@ class Case:
     base: Recipe
 
     @property
-    def recipe(self) -> Recipe:
+    def changed(self) -> Recipe:
         return apply(self.base, combine([self.technique], self.dataset.kind))
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.changed.resolved()
 
 
 def _fits(technique: Technique, dataset: Dataset, base: Recipe) -> bool:
@@ -153,7 +157,7 @@ def test_it_is_off_at_evaluation(members: list[Member]) -> None:
 )
 def test_at_its_neutral_setting_training_is_the_baselines_bit_for_bit(neutral: Case) -> None:
     assert neutral.technique.neutral is not None
-    recipe = apply(neutral.recipe, neutral.technique.neutral)
+    recipe = apply(neutral.changed, neutral.technique.neutral).resolved()
     repeats = [0, 1] if recipe.stacks else [1]
     _same(*(_trained(one, neutral.dataset, repeats)[-1] for one in (recipe, neutral.base)))
 
@@ -218,7 +222,7 @@ def test_its_grid_names_fields_that_exist(technique: Technique) -> None:
         for path, values in technique.grid.items():
             assert len(set(map(str, values))) == len(values)
             for value in values:
-                apply(case.recipe, {path: value})
+                apply(case.changed, {path: value}).resolved()
 
 
 @pytest.mark.parametrize("technique", TECHNIQUES.values(), ids=TECHNIQUES)

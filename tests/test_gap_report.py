@@ -16,7 +16,8 @@ from scipy import stats
 from bench.paths import value_at
 from bench.reporting import Analysis, analyse, gapwords, page, single, tables, terminal_ranking
 from bench.reporting.closing import closing
-from bench.reporting.figures import GAP, draw
+from bench.reporting.figures import draw
+from bench.reporting.focus import FOCI
 from bench.reporting.gapcurves import gap_curves_figure
 from bench.reporting.grids import Grid, grids_of, short_names
 from bench.reporting.page import write_report
@@ -297,8 +298,9 @@ def test_test_curves_choose_nothing(analysis: Analysis, tmp_path: Path) -> None:
 def test_the_gap_comes_first_where_the_suite_asks_for_it(report: Path, tmp_path: Path) -> None:
     text = (report / "index.html").read_text(encoding="utf-8")
     sections = re.findall(r"<section id='([^']+)'", text)
-    assert sections[: 2 + len(GAP)] == ["answers", "all-gaps", *GAP]
-    assert sections[2 + len(GAP)] == "all-verdicts"
+    figures = FOCI["gap"].figures
+    assert sections[: 2 + len(figures)] == ["answers", "all-gaps", *figures]
+    assert sections[2 + len(figures)] == "all-verdicts"
     for label in SMALL.datasets:
         assert text.index(f"The gap on {label}") < text.index(f"Ranking on {label}")
     readme = (report / "README.md").read_text(encoding="utf-8")

@@ -23,6 +23,7 @@ from bench.keys import digest
 from bench.output import plain
 from bench.plan import Plan, filter_plan, make_plan
 from bench.reporting import Analysis, analyse, honesttables, honestwords, imbalance, terminal_ranking
+from bench.reporting.focus import focus_of
 from bench.reporting.gains import Adjustment, Gains
 from bench.reporting.honest import choose
 from bench.reporting.page import write_report
@@ -416,7 +417,7 @@ def test_the_terminal_says_in_two_lines_what_survives(analysis: Analysis) -> Non
 def test_a_suite_that_asks_for_scores_is_told_as_before(store: Store, analysis: Analysis) -> None:
     plan = {**store.read_plan(), "focus": "score", "companions": {}}
     plain_analysis = analyse(store, plan)
-    assert imbalance.sections_of(plain_analysis) == []
+    assert focus_of(plain_analysis).leads(plain_analysis) == []
     assert all(one.adjusted is None for one in plain_analysis.datasets)
     for one, other in zip(plain_analysis.datasets, analysis.datasets, strict=True):
         assert [each.verdict for each in one.standings] == [each.verdict for each in other.standings]

@@ -13,6 +13,7 @@ from bench.catalogue.rare_classes import RARE_CLASSES
 from bench.catalogue.references import REFERENCES
 from bench.catalogue.regularisation import REGULARISATION
 from bench.catalogue.resampling import RESAMPLING
+from bench.catalogue.tuning import TUNING
 from bench.catalogue.two_stage import TWO_STAGE
 from bench.catalogue.weighting import WEIGHTING
 from bench.recipe import Technique
@@ -30,6 +31,6 @@ TECHNIQUES: dict[str, Technique] = _by_name(
     (
         *(*REFERENCES, *NETWORKS, *PLAIN, *AUGMENTATION, *REGULARISATION, *OPTIMISATION, *COCKTAILS),
         *(*RESAMPLING, *BATCHING, *WEIGHTING, *RARE_CLASSES, *TWO_STAGE, *ENSEMBLES, *DECIDING),
-        *(*OPTIMIZERS, *SCHEDULES),
+        *(*OPTIMIZERS, *SCHEDULES, *TUNING),
     )
 )

@@ -74,6 +74,14 @@ class Network(nn.Module):
         """Return a view of every weight as [T, units, incoming weights]; changes in place reach the weight."""
         return [view for part in self.modules() if isinstance(part, Weighted) for view in part.per_unit()]
 
+    def matrices(self) -> "list[Matrix]":
+        """Return a view of every weight, the gates of recurrent layers apart; changes in place reach the weight."""
+        return [one for part in self.modules() if isinstance(part, Weighted) for one in part.matrices()]
+
+    def biases(self) -> list[nn.Parameter]:
+        """Return all biases, those of normalisation among them."""
+        return [p for name, p in self.named_parameters() if name.endswith("bias")]
+
     @torch.no_grad()
     def refresh(self, batches: Iterable[torch.Tensor]) -> None:
         """Set running statistics to the plain mean of those of some batches [T, B, ...], of what ``entry`` returns.
@@ -102,12 +110,27 @@ class Network(nn.Module):
         return nn.Parameter(out.to(self._context.device))
 
 
+@dataclass(frozen=True)
+class Matrix:
+    """Weights as one linear map: values [T, units, incoming weights]; area: pixels of a filter, 1 of other maps."""
+
+    values: torch.Tensor
+    area: int
+
+
 class Weighted(nn.Module):
-    """Base of the parts of a network that hold weights."""
+    """Base of the parts of a network that hold weights: of so many gates side by side, with filters of some area."""
+
+    gates = 1
+    area = 1
 
     def per_unit(self) -> list[torch.Tensor]:
         """Return views of the weights as [T, units, incoming weights]."""
         raise NotImplementedError
+
+    def matrices(self) -> list[Matrix]:
+        """Return views of the weights, each gate by itself."""
+        return [Matrix(values, self.area) for view in self.per_unit() for values in view.chunk(self.gates, 1)]
 
 
 class StackedLinear(Weighted):

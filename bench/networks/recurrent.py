@@ -34,7 +34,7 @@ class _Layer(Weighted):
 
     def __init__(self, network: Network, inputs: int, units: int, gates: int, outputs_first: bool) -> None:
         super().__init__()
-        self.units, self._outputs_first = units, outputs_first
+        self.units, self.gates, self._outputs_first = units, gates, outputs_first
         bound = 1 / math.sqrt(units)
 
         def weight(size: int) -> nn.Parameter:

@@ -33,6 +33,7 @@ class _Convolution(Running, Weighted):
         self.weight = nn.Parameter(weight.detach()[0].contiguous(memory_format=torch.channels_last)[None])
         self.bias = nn.Parameter(torch.zeros(1, outputs, device=weight.device))
         self._side, self._stride, self._normalisation = side, stride, normalisation
+        self.area = side * side
         if normalisation != "none":
             self.gain = nn.Parameter(torch.ones(1, outputs, device=weight.device))
         if normalisation == "batch":

@@ -122,7 +122,8 @@ def _dataset(
     grids, half_width = _grids(plan, applicable, remembered), margin(facts, base)
     asides = Asides() if ground is None else _asides(plan, ground, half_width, searches)
     support = class_support(done, facts)
-    return DatasetAnalysis(facts, tuple(order), support, half_width, table, noise, grids, asides, adjusted)
+    own = _recipe_of(applicable, remembered)(plan["baseline"]) if plan.get("focus") == "levers" else None
+    return DatasetAnalysis(facts, tuple(order), support, half_width, table, noise, grids, asides, adjusted, own or {})
 
 
 def _asides(plan: Mapping[str, Any], ground: Ground, half_width: float, searches: Sequence[Searched]) -> Asides:
@@ -152,14 +153,20 @@ def _grids(plan: Mapping[str, Any], cells: list, remembered: Callable[[], Mappin
 
     cells: those that apply there; remembered: gives what stored trainings stand for (``Store.remembered``).
     """
+    own = {cell["technique"] for cell in cells}
+    described = [one for one in plan["techniques"] if one["label"] in own and "setting" in one]
+    return grids_of(described, _recipe_of(cells, remembered))  # a comparison of two techniques describes neither
+
+
+def _recipe_of(cells: list, remembered: Callable[[], Mapping[str, Any]]) -> Callable[[str], Mapping[str, Any] | None]:
+    """Return what gives a technique's stored recipe, or None; arguments as of ``_grids``."""
     trainings = {cell["technique"]: cell["training"] for cell in cells}
 
     def recipe_of(technique: str) -> Mapping[str, Any] | None:
-        held = remembered().get(trainings[technique])
+        held = remembered().get(trainings.get(technique, ""))
         return None if held is None else held["description"].get("recipe")
 
-    described = [one for one in plan["techniques"] if one["label"] in trainings and "setting" in one]
-    return grids_of(described, recipe_of)  # a comparison of two techniques describes neither
+    return recipe_of
 
 
 def _place(one: Standing, sign: int) -> tuple:

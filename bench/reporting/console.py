@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench.reporting import gapwords, imbalance
+from bench.reporting.focus import focus_of
 from bench.reporting.standing import Analysis
 from bench.reporting.tables import STYLES, UNDECIDED, WORDY, cells, lacking, title, told
 
@@ -18,9 +18,10 @@ _COMPACT: dict[str, Any] = {"box": box.SIMPLE_HEAD, "show_edge": False, "pad_edg
 def terminal_ranking(analysis: Analysis) -> RenderableType:
     """Return the ranked tables of all datasets for a terminal, then what is incomplete or does not apply.
 
-    The smallest difference that would have been found stands beside an undecided verdict. A suite that asks for the gap
-    has what was found of it above each table, one on class imbalance what is left of the gains.
+    The smallest difference that would have been found stands beside an undecided verdict. What a suite asks for stands
+    in short above each table.
     """
+    focus = focus_of(analysis)
     shown: list[RenderableType] = []
     for dataset in analysis.datasets:
         table = Table(title=Text(title(dataset)), title_justify="left", **_COMPACT)
@@ -30,11 +31,9 @@ def terminal_ranking(analysis: Analysis) -> RenderableType:
         for one in dataset.planned:
             line = cells(one, 3) | {"verdict": told(one)}
             table.add_row(*(Text(line[heading]) for heading in TERMINAL_HEADINGS), style=STYLES.get(one.word, ""))
-        if analysis.leads_with_gap and not dataset.absent:
-            shown += [Text(f"{dataset.label}: the gap between training and test rows", style="bold")]
-            shown += [Text(f"- {sentence}") for sentence in gapwords.answers(dataset)]
-        if analysis.on_imbalance and dataset.adjusted is not None and not dataset.absent:
-            shown += [Text(f"- {sentence}") for sentence in imbalance.in_short(dataset)]
+        if not dataset.absent:
+            shown += [Text(f"{dataset.label}: {focus.heading}", style="bold")] if focus.heading else []
+            shown += [Text(f"- {sentence}") for sentence in focus.in_short(analysis, dataset)]
         shown += [Text(title(dataset), style="italic") if dataset.absent else table, *map(Text, lacking(dataset)), ""]
     if any(one.word == "undecided" for dataset in analysis.datasets for one in dataset.planned):
         shown.append(Text(UNDECIDED, style="italic"))

@@ -41,10 +41,14 @@ STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Panel:
-    """One part of a figure, as SVG: a dataset, or the whole figure where it has no parts (an empty label)."""
+    """One part of a figure, as SVG: a dataset, or the whole figure where it has no parts (an empty label).
+
+    wide: whether it takes the page's whole width, where others stand side by side.
+    """
 
     label: str
     svg: str
+    wide: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ from bench.reporting.curves import curves_figure
 from bench.reporting.drawing import Drawing
 from bench.reporting.dumbbell import calibration_figure
 from bench.reporting.flatterypage import flattery_figure
+from bench.reporting.focus import focus_of
 from bench.reporting.forest import forest
 from bench.reporting.gapcurves import gap_curves_figure
 from bench.reporting.heat import heat_map
-from bench.reporting.imbalance import FIGURES
 from bench.reporting.interactionpage import interaction_figure
+from bench.reporting.leverchart import lever_chart
 from bench.reporting.matrix import matrix_figure
 from bench.reporting.noise import noise_figure
 from bench.reporting.places import places_figure
@@ -18,18 +19,6 @@ from bench.reporting.sensitivity import sensitivity_figure
 from bench.reporting.standing import Analysis
 from bench.reporting.stopped import stops_figure
 from bench.reporting.tailpage import tail_figure
-
-GAP = ("gap-score", "sensitivity", "gap-curves", "stops")  # lead the report of a suite that asks for the gap first
-SEARCHES = (searchmap.NAME, tries.NAME)  # lead that of a suite that chooses values and asks for nothing else first
-
-
-def leading(analysis: Analysis) -> tuple[str, ...]:
-    """Return the figures that lead a report, in their order."""
-    if analysis.leads_with_gap:
-        return GAP
-    if analysis.on_imbalance:
-        return FIGURES
-    return SEARCHES if any(dataset.asides.searches for dataset in analysis.datasets) else ()
 
 
 def draw(analysis: Analysis) -> list[Drawing]:
@@ -57,6 +46,7 @@ def draw(analysis: Analysis) -> list[Drawing]:
     drawings += [flattery_figure(scored), tail_figure(scored), interaction_figure(compared)]
     drawings += [calibration_figure(scored)] if analysis.on_imbalance else []
     drawings += [searchmap.search_map(scored), tries.tries_figure(scored), searchcurves.search_curves(scored)]
-    found, order = [one for one in drawings if one.panels], leading(analysis)
+    drawings += [lever_chart(analysis)] if analysis.focus == "levers" else []
+    found, order = [one for one in drawings if one.panels], focus_of(analysis).figures
     first = sorted((one for one in found if one.name in order), key=lambda one: order.index(one.name))
     return [*first, *(one for one in found if one.name not in order)]

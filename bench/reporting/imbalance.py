@@ -3,17 +3,15 @@
 A section is written once for the page and once for the README. ``SECTIONS`` is the place to add one.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from html import escape
 
 from bench.reporting import calibrationwords, honesttables, honestwords
+from bench.reporting.drawing import file_stem
 from bench.reporting.markup import table
 from bench.reporting.standing import Analysis, DatasetAnalysis
-from bench.reporting.summaries import slug
 from bench.reporting.tables import markdown
-
-FIGURES = ("calibration",)  # figures that lead such a report
 
 
 @dataclass(frozen=True)
@@ -24,12 +22,7 @@ class Lead:
     title: str
     html: str
     markdown: str
-
-
-def sections_of(analysis: Analysis) -> list[Lead]:
-    """Return the sections that lead; none unless the suite is on class imbalance, or nothing was trained."""
-    made = (make(analysis) for make in SECTIONS) if analysis.on_imbalance else ()
-    return [one for one in made if one is not None]
+    files: Mapping[str, str] = field(default_factory=dict)  # none: each dataset has its own
 
 
 def answers(dataset: DatasetAnalysis) -> list[str]:
@@ -96,7 +89,7 @@ def _section(
     if more := "".join(f"<li>{escape(line)}</li>" for line in notes[1:]):
         html.append(f"<details><summary>How to read this</summary><ul class='soft'>{more}</ul></details>")
     for dataset, sentences, rows in parts:
-        file = f"{slug(dataset)}-{kind}.csv"
+        file = f"{file_stem(dataset.label)}-{kind}.csv"
         shown = table(headings, rows, honesttables.WORDS, f"{title} {dataset.label}")
         shown = f"<details><summary>Each technique</summary>{shown}</details>" if long else shown
         told = "".join(f"<p>{escape(one)}</p>" for one in sentences)

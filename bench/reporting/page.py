@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-from bench.reporting import csvs, gapwords, imbalance, single, tables
+from bench.reporting import csvs, single, tables
 from bench.reporting.analysis import analyse
 from bench.reporting.besides import sections_of
 from bench.reporting.drawing import Drawing
-from bench.reporting.figures import draw, leading
+from bench.reporting.figures import draw
 from bench.reporting.files import write_files
+from bench.reporting.focus import Lead, focus_of
 from bench.reporting.markup import card, document, table
 from bench.reporting.readme import readme
 from bench.reporting.sections import GAPS, ROOMS, Room, dataset_section, figure, files_of, gaps_section, splits_section
@@ -38,19 +39,19 @@ def write_report(results: Path, report: Path) -> Written:
     """
     analysis = analyse(Store(results))
     summary = summarise(analysis)
-    drawings, besides = draw(analysis), sections_of(analysis)
+    drawings, besides, leads = draw(analysis), sections_of(analysis), focus_of(analysis).leads(analysis)
     page = ""
     for room in ROOMS:
-        page = _page(analysis, summary, drawings, besides, room)
+        page = _page(analysis, summary, drawings, besides, leads, room)
         if len(page.encode()) <= LARGEST:
             break
-    files = {"index.html": page, "README.md": readme(analysis, drawings, besides)}
+    files = {"index.html": page, "README.md": readme(analysis, drawings, besides, leads)}
     files[SUMMARY] = to_json(summary)
     for dataset in analysis.datasets:
         files |= {f"{slug(dataset)}-{kind}.csv": text(dataset) for kind, text in files_of(dataset).items()}
     files["datasets.csv"] = csvs.datasets_csv(analysis)
     files |= {"single-splits.csv": single.misled_csv(analysis), "baseline-spread.csv": single.spread_csv(analysis)}
-    for section in besides:
+    for section in (*leads, *besides):
         files |= section.files
     for drawing in drawings:
         files |= {name: panel.svg for name, panel in drawing.files.items()} | {f"{drawing.name}.csv": drawing.csv}
@@ -59,14 +60,19 @@ def write_report(results: Path, report: Path) -> Written:
 
 
 def _page(
-    analysis: Analysis, summary: Summary, drawings: Sequence[Drawing], besides: Sequence[Section], room: Room
+    analysis: Analysis,
+    summary: Summary,
+    drawings: Sequence[Drawing],
+    besides: Sequence[Section],
+    leads: Sequence[Lead],
+    room: Room,
 ) -> str:
     """Return the report as one HTML page that needs no network, and no JavaScript but for sorting."""
     lead = analysis.leads_with_gap
-    first = [one for one in drawings if one.name in leading(analysis)]
+    first = [one for one in drawings if one.name in focus_of(analysis).figures]
     own = {one.name: one for one in drawings if one.name in {section.figure for section in besides}}
     later = [one for one in drawings if one not in first and one.name not in own]
-    splits, leads = splits_section(analysis), imbalance.sections_of(analysis)
+    splits = splits_section(analysis)
     links = [("all-gaps", GAPS)] * lead + [(one.name, one.title) for one in (*leads, *first)]
     links += [("all-verdicts", "Verdicts"), ("all-gains", GAINS)]
     links += [(f"dataset-{slug(one)}", one.label) for one in analysis.datasets]
@@ -108,9 +114,7 @@ def _answers(analysis: Analysis, summary: Summary) -> str:
     """Return what was found, a card per dataset."""
     cards = []
     for one, dataset in zip(summary.outcomes, analysis.datasets, strict=True):
-        told = [one.finding]
-        if analysis.leads_with_gap or analysis.on_imbalance:
-            told = gapwords.answers(dataset) if analysis.leads_with_gap else imbalance.answers(dataset)
+        told = focus_of(analysis).answers(analysis, dataset)
         content = "".join(f"<p>{escape(sentence)}</p>" for sentence in told)
         cards.append(card(one.label, f"#dataset-{one.name}", one.metric, content, one.counts))
     return f"<section id='answers'><h2>Answers</h2><ul class='cards'>{''.join(cards)}</ul></section>"

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from bench.reporting import gaptables, gapwords, honesttables, honestwords, imbalance, single, tables, words
+from bench.reporting import gaptables, gapwords, honesttables, honestwords, single, tables, words
 from bench.reporting.drawing import Drawing
-from bench.reporting.figures import leading
+from bench.reporting.focus import Lead, focus_of
 from bench.reporting.sections import GAPS, MATRIX, files_of
 from bench.reporting.standing import Analysis, DatasetAnalysis
 from bench.reporting.summaries import slug
@@ -13,15 +13,15 @@ from bench.reporting.telling import Section
 from bench.reporting.texts import EXPLANATION, GAINS, MEAN
 
 
-def readme(analysis: Analysis, drawings: Sequence[Drawing], besides: Sequence[Section]) -> str:
-    """Return the report as Markdown; a suite that asks for the gap, or for honest gains, gets them first."""
+def readme(analysis: Analysis, drawings: Sequence[Drawing], besides: Sequence[Section], leads: Sequence[Lead]) -> str:
+    """Return the report as Markdown; what its suite asks for comes first."""
     lead = analysis.leads_with_gap
-    first = [one for one in drawings if one.name in leading(analysis)]
+    first = [one for one in drawings if one.name in focus_of(analysis).figures]
     explained = (*gapwords.EXPLANATION, *EXPLANATION) if lead else EXPLANATION
     parts = [f"# {analysis.plan['suite']}\n", f"{analysis.plan['question']}\n", f"{' '.join(explained)}\n"]
+    parts += _answers(analysis) if focus_of(analysis).answered else []
     parts += _gaps(analysis) if lead else []
-    parts += _answers(analysis) if analysis.on_imbalance else []
-    parts += [*(one.markdown for one in imbalance.sections_of(analysis)), *map(_figure, first)]
+    parts += [*(one.markdown for one in leads), *map(_figure, first)]
     matrix = tables.verdict_matrix(analysis)
     parts += ["## Verdicts\n", markdown(matrix[0], matrix[1:], frozenset(matrix[0][:-3]))]
     gains = tables.across_datasets(analysis)
@@ -33,20 +33,16 @@ def readme(analysis: Analysis, drawings: Sequence[Drawing], besides: Sequence[Se
 
 
 def _gaps(analysis: Analysis) -> list[str]:
-    """Return what was found of the gap, in short and as a table."""
-    parts = ["## Answers\n"]
-    for dataset in analysis.datasets:
-        lines = "\n".join(f"- {sentence}" for sentence in gapwords.answers(dataset))
-        parts.append(f"**{dataset.label}**\n\n{lines}\n")
+    """Return what was found of the gap as a table."""
     rows = gaptables.closing_matrix(analysis)
-    return [*parts, f"## {GAPS}\n", markdown(rows[0], rows[1:], frozenset(rows[0])), f"{MATRIX}\n"]
+    return [f"## {GAPS}\n", markdown(rows[0], rows[1:], frozenset(rows[0])), f"{MATRIX}\n"]
 
 
 def _answers(analysis: Analysis) -> list[str]:
-    """Return what is left of the gains, and what they do to calibration, in short."""
+    """Return in short what was found of what the suite asks for."""
     parts = ["## Answers\n"]
     for dataset in analysis.datasets:
-        lines = "\n".join(f"- {sentence}" for sentence in imbalance.answers(dataset))
+        lines = "\n".join(f"- {sentence}" for sentence in focus_of(analysis).answers(analysis, dataset))
         parts.append(f"**{dataset.label}**\n\n{lines}\n")
     return parts
 

@@ -147,7 +147,8 @@ def _panel(panel: Panel, name: str) -> str:
     """Return one panel; a wide one scrolls in a box of its own, also by keyboard."""
     label = escape(panel.label or "all datasets", quote=True)
     scrolls = f" tabindex='0' role='region' aria-label='{label}'" if "min-width" in panel.svg else ""
-    return f"<div class='panel'{scrolls}>{_themed(panel.svg, name)}</div>"
+    across = " style='grid-column: 1 / -1'" if panel.wide else ""
+    return f"<div class='panel'{scrolls}{across}>{_themed(panel.svg, name)}</div>"
 
 
 def _shown(cell: object) -> str:

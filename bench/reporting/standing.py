@@ -120,7 +120,7 @@ class DatasetAnalysis:
     noise: the baseline against itself (A/A), which is no technique: it has no verdict, no rank and no part in the
     family. None where the plan is older than that comparison. grids: the remedies at several strengths. asides: what is
     told beside the verdicts. adjusted: what stands for the baseline once its threshold is moved, in suites on class
-    imbalance.
+    imbalance. recipe: the baseline's, as stored, in suites on levers.
     """
 
     facts: Mapping[str, Any]
@@ -132,6 +132,7 @@ class DatasetAnalysis:
     grids: tuple[Grid, ...] = ()
     asides: Asides = field(default_factory=Asides)
     adjusted: Adjusted | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def scored(self) -> tuple[Standing, ...]:
@@ -212,11 +213,16 @@ class Analysis:
     datasets: tuple[DatasetAnalysis, ...]
 
     @property
+    def focus(self) -> str:
+        """Return what the suite asks for first; plans from before that was asked do not say, and mean the score."""
+        return self.plan.get("focus", "score")
+
+    @property
     def leads_with_gap(self) -> bool:
-        """Return whether the suite asks for the gap between training and test rows first; older plans do not say."""
-        return self.plan.get("focus", "score") == "gap"
+        """Return whether the suite asks for the gap between training and test rows first."""
+        return self.focus == "gap"
 
     @property
     def on_imbalance(self) -> bool:
         """Return whether the suite is on class imbalance, so that honest gains come first."""
-        return self.plan.get("focus", "score") == "imbalance"
+        return self.focus == "imbalance"

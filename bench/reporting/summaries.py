@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench.metrics import METRICS
-from bench.reporting import gapwords, honestwords, tables, words
+from bench.reporting import tables
 from bench.reporting.drawing import file_stem
+from bench.reporting.focus import focus_of
 from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
 
 SUMMARY = "summary.json"
@@ -67,9 +68,7 @@ def summarise(analysis: Analysis) -> Summary:
 
 def _finding(analysis: Analysis, dataset: DatasetAnalysis) -> str:
     """Return what is said first of a dataset: on what the suite asks for."""
-    if analysis.leads_with_gap:
-        return gapwords.answers(dataset)[0]
-    return (honestwords.answers(dataset) if analysis.on_imbalance else words.summary(dataset))[0]
+    return focus_of(analysis).answers(analysis, dataset)[0]
 
 
 def _outcome(dataset: DatasetAnalysis, finding: str) -> Outcome:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from bench.datasets.base import Column
-from bench.stages.base import Stage
+from bench.keys import added
+from bench.stages.base import Stage, require
 
 if TYPE_CHECKING:
     import numpy as np
 
+MOST_SCALE = 16.0
 Transform = Callable[["np.ndarray"], "np.ndarray"]
 
 
@@ -38,9 +40,21 @@ class Standardise(Stage):
     A table is scaled per column, series per channel, the pixels (uint8) of images per channel. Regression targets are
     scaled as well: those of a series with the series' own numbers (they are further points of it), those of a table by
     their own.
+
+    image_scale  factor on the sides of images, which are drawn again at that size (bilinear, as torchvision resizes
+                 with antialias) and rounded to bytes; a side has at least one pixel
+    window       share of a series' points that is kept, the newest; at least one of them
     """
 
     kind: ClassVar[str] = "standardise"
+    image_scale: float = added(1.0)
+    window: float = added(1.0)
+
+    def __post_init__(self) -> None:
+        """Check both shares."""
+        require(0 < self.image_scale <= MOST_SCALE, f"image_scale must be above 0 and at most {MOST_SCALE:g}, "
+                f"got {self.image_scale}")  # fmt: skip
+        require(0 < self.window <= 1, f"window must be a share above 0 and at most 1 of a series, got {self.window}")
 
     def load(self) -> None:
         """Import scikit-learn, which takes most of a second: no cost of the first trial that a worker prepares."""
@@ -48,20 +62,51 @@ class Standardise(Stage):
             importlib.import_module(f"sklearn.{module}")
 
     def fit(self, inputs: "np.ndarray", targets: "np.ndarray", columns: Sequence[Column], regression: bool) -> Fitted:
-        """Fit on training rows: inputs [N, ...], targets [N] or [N, K]."""
-        pixels, categories = None, ()
+        """Fit on training rows: inputs [N, ...], targets [N] or [N, K].
+
+        Raises ValueError where images or series are to be made smaller and the data are neither.
+        """
+        pixels, categories, cut = None, (), self._cut(inputs)
+        inputs = cut(inputs)
         centre, scale = _centre_and_scale(targets) if regression else (0.0, 1.0)
         if inputs.ndim == 2:
             transform, categories = _fit_table(inputs, columns), _category_places(columns)
         elif inputs.ndim == 4:
-            transform, pixels = _unchanged, _fit_pixels(inputs)
+            transform, pixels = cut, _fit_pixels(inputs)
         else:
             all_points = _centre_and_scale(inputs, axes=(0, 1))
-            transform = _scaler(*all_points)
+            scale_points = _scaler(*all_points)
+            transform = scale_points if cut is _unchanged else lambda array: scale_points(cut(array))
             centre, scale = (float(one.ravel()[0]) for one in all_points)
         if not regression:
             return Fitted(transform, _unchanged, _unchanged, pixels, categories)
         return Fitted(transform, _scaler(centre, scale), lambda value: value * scale + centre, pixels, categories)
+
+    def _cut(self, inputs: "np.ndarray") -> Transform:
+        """Return the map from inputs to those of the size asked for."""
+        require(self.image_scale == 1 or inputs.ndim == 4, "image_scale resizes images, and these data are none")
+        require(self.window == 1 or inputs.ndim == 3, "window cuts series of points, and these data are none")
+        if self.image_scale != 1:
+            sides = tuple(max(1, round(self.image_scale * side)) for side in inputs.shape[2:])
+            return lambda images: _resized(images, sides)
+        if self.window != 1:
+            kept = max(1, round(self.window * inputs.shape[1]))
+            return lambda series: series[:, -kept:]
+        return _unchanged
+
+
+def _resized(images: "np.ndarray", sides: tuple[int, ...]) -> "np.ndarray":
+    """Return images uint8 [N, channels, height, width] with other sides; some at a time, for they become floats."""
+    import numpy as np
+    import torch
+    from torch.nn import functional
+
+    parts = [
+        functional.interpolate(torch.from_numpy(images[start : start + 1024]).float(), sides, mode="bilinear",
+                               antialias=True).round_().clamp_(0, 255).to(torch.uint8).numpy()
+        for start in range(0, len(images), 1024)
+    ]  # fmt: skip
+    return np.concatenate(parts) if parts else np.empty((0, images.shape[1], *sides), dtype=np.uint8)
 
 
 def _unchanged(array: "np.ndarray") -> "np.ndarray":
