@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import execution, runner
+from bench import execution, runner, searchrows
 from bench.choosing import FIRST_REPEAT
 from bench.datasets import DATASETS, create
 from bench.datasets.base import Data
@@ -18,12 +18,13 @@ from bench.errors import UsageError
 from bench.plan import make_plan
 from bench.roles import check_roles
 from bench.searched import searched
-from bench.searchrows import check_enough, for_search, set_apart, tested
+from bench.searchrows import check_enough, for_search, set_apart
 from bench.splits import split
 from bench.store import Store
 from bench.suitefile import load_suite
 from tests.test_run import Listener
-from tests.test_splits import data, dataset, ways
+from tests.test_splits import data, ways
+from tests.test_splits import dataset as table
 
 
 class Sums(Listener):
@@ -32,13 +33,20 @@ class Sums(Listener):
     def started(self, jobs) -> None: ...
 
 
+def only(way: str, arrays: Data) -> Data:
+    """The arrays with what their division needs alone: the other would be cut across."""
+    return dataclasses.replace(
+        arrays, groups=arrays.groups if way == "group" else None, time=arrays.time if way == "time" else None
+    )
+
+
 @given(ways, st.integers(0, 1000), st.integers(90, 200), st.integers(2, 4), st.integers(0, 3))
 @settings(max_examples=60, deadline=None)
 def test_rows_that_are_tested_are_in_no_search_and_all_others_are(
     way: str, seed: int, rows: int, folds: int, repeat: int
 ) -> None:
-    source, arrays = dataset(way, False), data(seed, rows)
-    apart, others = set_apart(source, arrays, 7), tested(source, arrays, 7)
+    source, arrays = table(way, False), only(way, data(seed, rows))
+    apart, others = set_apart(source, arrays, 7), searchrows.tested(source, arrays, 7)
     assert not set(apart) & set(others)
     held = [split(source, arrays, folds, 7, repeat, fold, "scored") for fold in range(folds)]
     for parts in held:
@@ -60,7 +68,7 @@ def test_rows_that_are_tested_are_in_no_search_and_all_others_are(
 def test_a_search_of_a_table_trains_and_validates_on_what_is_set_apart(
     way: str, seed: int, rows: int, repeat: int
 ) -> None:
-    source, arrays = dataset(way, False), data(seed, rows)
+    source, arrays = table(way, False), only(way, data(seed, rows))
     own = for_search(source, arrays, 7)
     assert own.test_targets is not None
     assert len(own.test_targets) == 0
@@ -106,11 +114,11 @@ def _given(rows: np.ndarray | None) -> np.ndarray:
 
 
 def test_a_table_too_small_for_a_third_is_refused() -> None:
-    source = dataset("stratified", False)  # its rarest class has 18 rows
+    source = table("stratified", False)  # its rarest class has 18 rows
     check_enough(source, 6)
     with pytest.raises(UsageError, match=r"7 folds of it need at least 21 rows of the rarest class, there are 18"):
         check_enough(source, 7)
-    check_enough(dataset("stratified", True), 18)
+    check_enough(table("stratified", True), 18)
 
 
 def test_on_a_users_table_no_tested_row_is_ever_searched(tmp_path: Path) -> None:
