@@ -71,8 +71,11 @@ def _mean(scores: Sequence[float]) -> float:
 
 def edges(axes: Axes, point: Point) -> dict[str, Side]:
     """Return the paths whose value lies on an end of its axis, with that end."""
-    found = {path: axis.at_edge(value) for (path, axis), value in zip(axes.items(), point, strict=True)}
-    return {path: side for path, side in found.items() if side is not None}
+    found: dict[str, Side] = {}
+    for (path, axis), value in zip(axes.items(), point, strict=True):
+        if side := axis.at_edge(value):
+            found[path] = side
+    return found
 
 
 def follow(

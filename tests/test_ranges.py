@@ -59,7 +59,8 @@ def test_a_range_that_grows_is_the_longer_range(low: int, decades: int, per_deca
 @given(st.floats(1e-3, 1e3), st.floats(1.1, 10), st.integers(2, 6))
 def test_a_list_grows_by_the_ratio_at_its_end(first: float, ratio: float, count: int) -> None:
     axis = Axis(tuple(first * ratio**at for at in range(count)))
-    for side, power in (("low", -1), ("high", count)):
+    ends: list[tuple[Side, int]] = [("low", -1), ("high", count)]
+    for side, power in ends:
         longer = axis.grown(side)
         assert longer is not None
         assert longer.values[0 if side == "low" else -1] == pytest.approx(first * ratio**power, rel=1e-9)
