@@ -125,7 +125,7 @@ def missing(plan: Plan, store: "Store", ended: Ended = final) -> set[str]:
 def unwell(plan: Plan, store: "Store") -> int:
     """Return how many search trials failed, timed out or were killed."""
     found = Found(store)
-    keys = {place.key for one in plan.searches for training in one.trainings.values() for place in training.trials}
+    keys = {key for one in plan.searches for key in one.keys}
     return sum(found.status(key) in UNWELL for key in keys)
 
 

@@ -53,6 +53,11 @@ class Search:
         """Return what trains each point that is known so far."""
         return {point: self.training(point) for point in points(self.choice.axes)}
 
+    @property
+    def keys(self) -> list[str]:
+        """Return the keys of its trials, point by point."""
+        return [place.key for training in self.trainings.values() for place in training.trials]
+
     def training(self, point: Point) -> Training:
         """Return what trains one point, with the cell's own rule alone. Raises UsageError where its recipe cannot be.
 

@@ -341,3 +341,8 @@ def test_a_grid_takes_ranges_too_and_the_schema_knows_both(tmp_path: Path) -> No
     Draft202012Validator(schema()).validate(suite)
     labels = [one.label for one in load_suite(write_suite(tmp_path, techniques=suite["techniques"])).techniques]
     assert labels[1:6] == [f"focal [optimizer.lr={rate}]" for rate in (0.001, 0.00316, 0.01, 0.0316, 0.1)]
+
+
+def test_validate_counts_search_trials(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["validate", str(write_suite(tmp_path))]) == 0
+    assert "4 cells on 8 trainings, and 6 search trials before them" in capsys.readouterr().out
