@@ -17,6 +17,7 @@ from bench.jobs import Job, Part
 from bench.plan import NOT_CHOSEN, Plan, filter_plan, make_plan
 from bench.reporting.page import write_report
 from bench.searched import Searched, final, followed, missing, searched
+from bench.searches import sentence
 from bench.store import Store
 from bench.suite import smoke
 from bench.suitefile import load_suite, schema
@@ -183,6 +184,11 @@ def test_the_largest_rate_is_best_so_the_grid_grew_once_and_no_further(run: tupl
     values = list(found.axes["optimizer.lr"])
     assert values == [*RATES, 0.1]
     assert found.edges == ({"optimizer.lr": "high"} if found.chosen["optimizer.lr"] == 0.1 else {})
+    (search,) = followed(run[0], run[1]).searches
+    rate = found.chosen["optimizer.lr"]
+    assert sentence(search).endswith(
+        f"= 8 trials; chosen: optimizer.lr={rate:g}{' (still on the high end of its values)' if found.edges else ''}"
+    )
 
 
 def test_a_second_run_trains_nothing_and_its_plan_is_complete(run: tuple[Plan, Store, list[Job]]) -> None:
