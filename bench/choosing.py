@@ -65,8 +65,8 @@ def best(scores: Mapping[Point, Sequence[float]], higher: bool) -> Point | None:
 
 
 def _mean(scores: Sequence[float]) -> float:
-    # rounded, so that the order in which trials are added up breaks no tie; fsum alone would not forgive the last bit
-    return float(f"{math.fsum(scores) / len(scores):.12g}") if scores else math.nan
+    # rounded, so that the last bit of a mean breaks no tie
+    return round(math.fsum(scores) / len(scores), 12) if scores else math.nan
 
 
 def edges(axes: Axes, point: Point) -> dict[str, Side]:

@@ -157,7 +157,7 @@ def test_the_choice_is_the_best_mean_by_another_route(run: tuple[Plan, Store, li
     own = found.trials.groupby("optimizer.lr")["score"].mean()
     pd.testing.assert_series_equal(own, means, check_names=False)
     assert list(found.trials.columns) == [
-        "optimizer.lr", "repeat", "fold", "score", "diverged", "status", "seconds", "steps",
+        "optimizer.lr", "repeat", "fold", "score", "diverged", "status", "seconds", "steps", "key",
     ]  # fmt: skip
     assert (found.trials["seconds"] > 0).all()
     assert set(found.trials["steps"]) == {20}
