@@ -26,7 +26,7 @@ from bench.keys import Streams
 from bench.prediction import state_of
 from bench.preparation import Prepared
 from bench.recipe import Recipe
-from bench.scoring import PARTS, Outcome, relative
+from bench.scoring import Outcome, relative
 from bench.splits import Split, evaluated
 from bench.stages.decisions import Rule
 from bench.wild import Tamper, tampered
@@ -157,9 +157,10 @@ def _facts(trial: Trial, ready: Prepared, data: Data, clean: Prepared) -> Facts:
     rows = {
         "train": clean.own_inputs[some["train"]],
         "validation": clean.validation_inputs[some["validation"]],
-        "test": scaled.inputs(inputs[some["test"]]),
     }
-    outputs = {name: training.predict(fit.network, [rows[name]])[0] for name in PARTS if len(rows[name])}
+    if len(inputs):  # a search trial has no test rows
+        rows["test"] = scaled.inputs(inputs[some["test"]])
+    outputs = {name: training.predict(fit.network, [own])[0] for name, own in rows.items()}
     truths = {
         "train": trial.data.targets[clean.rows][some["train"]],
         "validation": trial.data.targets[trial.split.validation][some["validation"]],

@@ -65,14 +65,17 @@ def best(scores: Mapping[Point, Sequence[float]], higher: bool) -> Point | None:
 
 
 def _mean(scores: Sequence[float]) -> float:
-    # rounded, so that the order in which trials are added up breaks no tie; fsum alone would not forgive the last bit
-    return float(f"{math.fsum(scores) / len(scores):.12g}") if scores else math.nan
+    # rounded, so that the last bit of a mean breaks no tie
+    return round(math.fsum(scores) / len(scores), 12) if scores else math.nan
 
 
 def edges(axes: Axes, point: Point) -> dict[str, Side]:
     """Return the paths whose value lies on an end of its axis, with that end."""
-    found = {path: axis.at_edge(value) for (path, axis), value in zip(axes.items(), point, strict=True)}
-    return {path: side for path, side in found.items() if side is not None}
+    found: dict[str, Side] = {}
+    for (path, axis), value in zip(axes.items(), point, strict=True):
+        if side := axis.at_edge(value):
+            found[path] = side
+    return found
 
 
 def follow(

@@ -73,7 +73,7 @@ def planned(
 
 def _search(search: "Search", unsearched: Collection[str]) -> dict[str, Any]:
     """Return what is stored of one search, and what it has chosen so far."""
-    keys = [place.key for training in search.trainings.values() for place in training.trials]
+    keys = search.keys
     paths, choice = list(search.choice.axes), search.choice
     return {
         "dataset": search.dataset.label,

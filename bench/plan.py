@@ -122,7 +122,14 @@ class Plan:
                 }
                 for cell in self.cells
             ],
-        } | ({"searches": [one.as_dict() for one in self.searches]} if self.searches else {})
+        } | (self._choosing() if self.searches else {})
+
+    def _choosing(self) -> dict[str, Any]:
+        """Return how values are chosen, and the searches for them, as plain data."""
+        return {
+            "choosing": dataclasses.asdict(self.suite.choosing),
+            "searches": [one.as_dict() for one in self.searches],
+        }
 
 
 def _dataset_facts(one: SuiteDataset) -> dict[str, Any]:

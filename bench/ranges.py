@@ -33,16 +33,16 @@ def spread(low: float, high: float, per_decade: int) -> tuple[float, ...]:
         raise UsageError(f"'to' must be above 'from' ({low!r}), got {high!r}")
     if not 1 <= per_decade <= MOST_PER_DECADE:
         raise UsageError(f"'per_decade' must be a whole number from 1 to {MOST_PER_DECADE}, got {per_decade!r}")
-    wanted = math.log10(high / low) * per_decade
+    wanted = (math.log10(high) - math.log10(low)) * per_decade
     steps = round(wanted)
+    if steps >= MOST_VALUES:
+        raise UsageError(f"the range has {steps + 1} values; {MOST_VALUES} are the most")
     if steps < 1 or abs(high / _step(low, steps, per_decade) - 1) > _NEAR:
         near = [_rounded(_step(low, at, per_decade)) for at in (max(1, math.floor(wanted)), math.floor(wanted) + 1)]
         ends = " or ".join(f"{value:g}" for value in dict.fromkeys(near))
         raise UsageError(
             f"'to' is not reached from {low:g} in steps of 1/{per_decade} decade, got {high:g}; write {ends}"
         )
-    if steps >= MOST_VALUES:
-        raise UsageError(f"the range has {steps + 1} values; {MOST_VALUES} are the most")
     between = (_rounded(_step(low, at, per_decade)) for at in range(1, steps))
     return (float(low), *between, float(high))
 

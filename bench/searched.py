@@ -125,7 +125,7 @@ def missing(plan: Plan, store: "Store", ended: Ended = final) -> set[str]:
 def unwell(plan: Plan, store: "Store") -> int:
     """Return how many search trials failed, timed out or were killed."""
     found = Found(store)
-    keys = {place.key for one in plan.searches for training in one.trainings.values() for place in training.trials}
+    keys = {key for one in plan.searches for key in one.keys}
     return sum(found.status(key) in UNWELL for key in keys)
 
 
@@ -139,7 +139,8 @@ class Searched:
     dataset, technique  the labels of its cell; metric: what it chose by
     paths     the settings that were chosen, dotted
     trials    one row per point and repeat: a column per path, then repeat, fold, score (on validation rows; NaN without
-              one), diverged, status (empty where it is not trained), seconds (CPU, of training and resampling), steps
+              one), diverged, status (empty where it is not trained), seconds (CPU, of training and resampling), steps,
+              key (of its record in ``Store.searches``)
     axes      path -> its values, with those that it gained; declared: as the suite writes them
     default   path -> the value that the technique has without a search; NaN where it has none
     chosen    path -> the chosen value; empty while trials are missing, or where no value has a score
@@ -177,7 +178,7 @@ def _searched(search: Mapping[str, Any], found: Found) -> Searched:
         scores[tuple(each["point"])] = [math.nan if one is None else one for one in own]
         values = dict(zip(paths, each["point"], strict=True))
         places = zip(each["keys"], each["repeat_fold"], scores[tuple(each["point"])], strict=True)
-        rows += [{**values, "repeat": repeat, "fold": fold, "score": score, **_run(key, found)}
+        rows += [{**values, "repeat": repeat, "fold": fold, "score": score, **_run(key, found), "key": key}
                  for key, (repeat, fold), score in places]  # fmt: skip
     point = best(scores, METRICS[metric].better == "higher") if search["done"] else None
     axes = {path: Axis(tuple(values)) for path, values in search["axes"].items()}

@@ -53,6 +53,11 @@ class Search:
         """Return what trains each point that is known so far."""
         return {point: self.training(point) for point in points(self.choice.axes)}
 
+    @property
+    def keys(self) -> list[str]:
+        """Return the keys of its trials, point by point."""
+        return [place.key for training in self.trainings.values() for place in training.trials]
+
     def training(self, point: Point) -> Training:
         """Return what trains one point, with the cell's own rule alone. Raises UsageError where its recipe cannot be.
 
@@ -166,9 +171,22 @@ def _recipes(dataset: SuiteDataset, technique: SuiteTechnique) -> Iterator[Recip
 
 
 def sentence(search: Search) -> str:
-    """Return what a search does, in one sentence."""
+    """Return what a search does, and what it has chosen, in one sentence."""
     dataset, choosing = search.dataset, search.suite.choosing
     axes = " x ".join(f"{len(axis.values)} values of {path}" for path, axis in search.choice.axes.items())
     count = len(points(search.choice.axes)) * choosing.repeats
     apart = "" if dataset.dataset.has_test else f", on 1/{THIRDS} of the rows, which are never tested"
-    return f"{dataset.label}, {search.technique.label}: {axes} x {choosing.repeats} repeats = {count} trials{apart}"
+    tried = f"{axes} x {choosing.repeats} repeats = {count} trials{apart}"
+    return f"{dataset.label}, {search.technique.label}: {tried}{_chosen(search.choice)}"
+
+
+def _chosen(choice: Choice) -> str:
+    """Return the chosen values, with the ends on which they lie, as an end of a sentence; nothing where none is."""
+    if choice.point is None:
+        return ""
+    on = choice.edges or {}
+    values = (
+        f"{path}={value:g}{f' (still on the {on[path]} end of its values)' if path in on else ''}"
+        for path, value in zip(choice.axes, choice.point, strict=True)
+    )
+    return f"; chosen: {', '.join(values)}"

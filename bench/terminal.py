@@ -73,7 +73,7 @@ def _of_searches(plan: Plan, unsearched: Collection[str]) -> str:
     """Return how many search trials there are and how many are to train, as an end of the plan's sentence."""
     if not plan.searches:
         return ""
-    keys = {place.key for one in plan.searches for training in one.trainings.values() for place in training.trials}
+    keys = {key for one in plan.searches for key in one.keys}
     values = "value" if len(plan.searches) == 1 else "values"
     return (
         f", and before them {len(keys)} search trials for {len(plan.searches)} {values} to choose, "

@@ -285,7 +285,10 @@ def _test_rows(one: "_Ready") -> HeldOut:
         when = None if data.time is None else data.time[rows]
         inputs, targets = data.inputs[rows], data.targets[rows]
     day = None if when is None else np.floor(when).astype(np.int64)
-    return HeldOut(scaling.inputs(inputs), targets, day, scaling.targets(targets), scaling.restore, data.unit)
+    scaled = scaling.inputs(inputs) if len(inputs) else inputs  # a search trial has none
+    return HeldOut(
+        scaled, targets, day, scaling.targets(targets) if len(targets) else targets, scaling.restore, data.unit
+    )
 
 
 def _add_scores(
