@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from matplotlib.figure import Figure
 from playwright.sync_api import Browser
 from rich.console import Console
@@ -285,10 +286,12 @@ def test_a_suite_on_something_else_has_no_such_section(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
-def test_the_page_opens_without_complaint_and_scrolls_downwards_only(
+def test_the_page_opens_without_complaint_scrolls_downwards_only_and_axe_finds_nothing(
     browser: Browser, report: Path, width: int
 ) -> None:
     with opened(browser, report / "index.html", width) as page:
         assert page.locator("#levers table tbody tr").count() == 6
         assert page.locator("#lever-chart svg").count() == len(WORLD.datasets)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
