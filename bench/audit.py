@@ -84,8 +84,9 @@ def check_scored(
         if _sealed(inputs, targets) != seal.rows[part]:
             raise ValueError(f"leak: the {part} rows were changed after the split")
         count, _ = seal.rows[part]
-        if len(outputs[part]) != count:
-            raise ValueError(f"leak: {len(outputs[part])} {part} rows are scored, but the dataset gave {count}")
+        predicted = len(outputs.get(part, ()))  # of a part without rows there are no outputs
+        if predicted != count:
+            raise ValueError(f"leak: {predicted} {part} rows are scored, but the dataset gave {count}")
     if not np.array_equal(test.truth, evaluated(data, split, "test")[1]):
         raise ValueError("leak: test rows are scored against other targets than the dataset gave")
     for place, member in enumerate(members):

@@ -26,7 +26,7 @@ from bench.keys import Streams
 from bench.prediction import state_of
 from bench.preparation import Prepared
 from bench.recipe import Recipe
-from bench.scoring import PARTS, Outcome, relative
+from bench.scoring import Outcome, relative
 from bench.splits import Split, evaluated
 from bench.stages.decisions import Rule
 from bench.wild import Tamper, tampered
@@ -154,9 +154,10 @@ def _facts(trial: Trial, ready: Prepared, data: Data, clean: Prepared) -> Facts:
     rows = {
         "train": clean.own_inputs[some["train"]],
         "validation": clean.validation_inputs[some["validation"]],
-        "test": scaled.inputs(inputs[some["test"]]),
     }
-    outputs = {name: training.predict(fit.network, [rows[name]])[0] for name in PARTS}
+    if len(inputs):  # a search trial has no test rows
+        rows["test"] = scaled.inputs(inputs[some["test"]])
+    outputs = {name: training.predict(fit.network, [own])[0] for name, own in rows.items()}
     truths = {
         "train": trial.data.targets[clean.rows][some["train"]],
         "validation": trial.data.targets[trial.split.validation][some["validation"]],
@@ -202,13 +203,13 @@ def _decided(
     """Return what the scorer and each rule make of training and validation rows; only they see test rows as well."""
     if trial.regression:
         restore = ready.scaling.restore
-        values = {name: Outcome(restore(outputs[name]).astype(np.float32), truths[name]) for name in PARTS}
+        values = {name: Outcome(restore(outputs[name]).astype(np.float32), truths[name]) for name in outputs}
         rows, _ = scoring.score_values(values, trial.data.unit)
         return {"the score on training and validation rows changes": _numbers(rows)}
     priors = ready.priors(None if fit.prior is None else fit.prior[0])
     if priors is None:
         return {}
-    outcomes = {name: Outcome(relative(outputs[name]), truths[name]) for name in PARTS}
+    outcomes = {name: Outcome(relative(outputs[name]), truths[name]) for name in outputs}
     found = {"the class shares that the loss saw change": priors.loss}
     for name, rule in trial.rules:
         scored = scoring.score_rules("", [(name, rule)], outcomes, priors)

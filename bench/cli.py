@@ -295,13 +295,16 @@ def _validate(name: str) -> Answer:
     from bench.suitefile import load_suite
 
     plan = make_plan(load_suite(name))
-    trials = sum(len(training.trials) for training in plan.trainings)
+    trials = sum(len(training.trials) for training in plan.trainings) + sum(cell.coming for cell in plan.cells)
+    searched = sum(len(search.keys) for search in plan.searches)
     data = {"suite": plan.suite.name, "question": plan.suite.question, "cells": len(plan.cells), "trainings": trials}
-    text = f"{name} is valid: {len(plan.cells)} cells on {trials} trainings\n"
+    before = f", and {searched} search trials before them" if searched else ""
+    text = f"{name} is valid: {len(plan.cells)} cells on {trials} trainings{before}\n"
     return Answer(
         0,
         {
             **data,
+            "search_trials": searched,
             "datasets": [one.label for one in plan.suite.datasets],
             "techniques": [one.label for one in plan.suite.techniques],
         },

@@ -14,6 +14,8 @@ from bench.launching import absent_datasets, check_options, estimate, executor, 
 from bench.output import Answer
 from bench.plan import Plan, filter_plan, make_plan
 from bench.resultsfolder import results_of, with_results
+from bench.searched import followed, missing
+from bench.searches import sentence
 from bench.store import Store
 from bench.stored import compare, look_up
 from bench.suite import Suite, smoke
@@ -36,17 +38,23 @@ def run_command(options: argparse.Namespace) -> Answer:
         names = ", ".join(reasons)
         raise IncompleteError(f"--require-all: nothing was trained, because data are not on this machine: {names}")
     store = Store(options.results / suite.name)
+    plan = followed(plan, store)
     held = look_up(plan, store, options.retry)
     states = compare(plan, held.statuses, held.scored, store.remembered(), held.lost)
     foreseen = _foreseen(plan, store) if options.dry_run else []
     if options.dry_run:
         console.print(terminal.plan_table(plan, states))
-        for line in (*rotation.lines(plan.suite.datasets), *(one.sentence for one in foreseen)):
+        told = (*rotation.lines(plan.suite.datasets), *map(sentence, plan.searches))
+        for line in (*told, *(one.sentence for one in foreseen)):
             console.print(line, markup=False)
-    seconds = estimate(store, plan, states, worker_count(options))
-    console.print(terminal.summary(plan, states, seconds))
+    unsearched = missing(plan, store) if plan.searches else set()
+    seconds = estimate(store, plan, states, worker_count(options), unsearched)
+    console.print(terminal.summary(plan, states, seconds, unsearched))
     data = {"suite": suite.name, "dry_run": options.dry_run, "results": store.path}
-    data |= {"plan": documents.planned(plan, states, seconds, reasons), "foreseen": documents.foreseen(foreseen)}
+    data |= {
+        "plan": documents.planned(plan, states, seconds, reasons, unsearched),
+        "foreseen": documents.foreseen(foreseen),
+    }
     if options.dry_run:
         return Answer(0, data | {"outcomes": None, "datasets": [], "report": None})
     return _run(plan, store, options, console, data)

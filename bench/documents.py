@@ -3,7 +3,7 @@
 Light: what is described is imported by whoever made it. Names are those of the CSV files beside a report.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.metrics import METRICS
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bench.reporting.gains import Adjusted, Bill, Gains, Judged
     from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
     from bench.runner import Outcomes
+    from bench.searches import Search
     from bench.stored import CellState
 
 INTERVAL = (
@@ -27,14 +28,20 @@ HONEST = ("p_holm", "p_equivalence", "smallest_detectable")
 
 
 def planned(
-    plan: "Plan", states: "Sequence[CellState]", seconds: float | None, absent: Mapping[str, str]
+    plan: "Plan",
+    states: "Sequence[CellState]",
+    seconds: float | None,
+    absent: Mapping[str, str],
+    unsearched: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return a plan with what is stored of it.
 
-    seconds: estimated time of training, None where unknown; absent: label -> why data are not on this machine.
+    seconds: estimated time of training, None where unknown; absent: label -> why data are not on this machine;
+    unsearched: search trials that are missing.
     """
-    trainings = sum(len(training.trials) for training in plan.trainings)
-    missing = len({key for state in states for key in state.missing_keys})
+    coming = sum(state.cell.coming for state in states)
+    trainings = sum(len(training.trials) for training in plan.trainings) + coming
+    missing = len({key for state in states for key in state.missing_keys}) + coming
     return {
         "question": plan.suite.question,
         "seed": plan.suite.seed,
@@ -60,6 +67,23 @@ def planned(
             for one in plan.suite.datasets
         ],
         "cells": [_cell(state) for state in states],
+        "searches": [_search(one, unsearched) for one in plan.searches],
+    }
+
+
+def _search(search: "Search", unsearched: Collection[str]) -> dict[str, Any]:
+    """Return what is stored of one search, and what it has chosen so far."""
+    keys = search.keys
+    paths, choice = list(search.choice.axes), search.choice
+    return {
+        "dataset": search.dataset.label,
+        "technique": search.technique.label,
+        "values": {path: list(axis.values) for path, axis in choice.axes.items()},
+        "repeats": search.suite.choosing.repeats,
+        "planned": len(keys),
+        "missing": sum(key in unsearched for key in keys),
+        "chosen": None if choice.point is None else dict(zip(paths, choice.point, strict=True)),
+        "edges": dict(choice.edges or {}),
     }
 
 

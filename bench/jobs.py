@@ -1,13 +1,15 @@
 """A job, what a worker is given, and a part, what it returns: plain nouns that travel between processes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from bench.datasets.base import Dataset
 from bench.keys import Place
 from bench.recipe import Recipe
+from bench.searchrows import Use
 from bench.stages.decisions import Rule
 
 
@@ -20,6 +22,7 @@ class Job:
     limit     in seconds
     probe     where above 0: train for so many steps, time it and record nothing else
     curve_metric  where given: record the loss and this metric on test rows along the training
+    use       of the dataset's rows: 'search' for trials that are given no test rows
     Labels are hints for people, not identity.
     """
 
@@ -38,6 +41,7 @@ class Job:
     limit: float | None = None
     probe: int = 0
     curve_metric: str = ""
+    use: Use = "all"
 
 
 @dataclass
@@ -63,3 +67,13 @@ class Part:
         self.labels.extend(other.labels)
         self.logits.extend(other.logits)
         self.truths.update(other.truths)
+
+
+class Observer(Protocol):
+    """What is told of a run as it goes on."""
+
+    def started(self, jobs: Sequence[Job]) -> None:
+        """Training begins, of searches first: what they come to decides what is trained next, and it begins again."""
+
+    def stored(self, job: Job, part: Part) -> None:
+        """The trials of one job are safe in the store."""

@@ -3,19 +3,21 @@
 import argparse
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from bench.errors import UsageError
-from bench.plan import Plan
+from bench.plan import Plan, Training
 from bench.store import Store
 from bench.stored import CellState
 from bench.suite import SuiteDataset
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bench.execution import Execute
 
 REFERENCE = "reference"
@@ -80,23 +82,44 @@ def worker_count(options: argparse.Namespace) -> int:
     return options.workers if options.workers is not None else len(os.sched_getaffinity(0))
 
 
-def estimate(store: Store, plan: Plan, states: Sequence[CellState], workers: int) -> float | None:
-    """Return the seconds that the missing trials will take, from stored ones of the same datasets; None if unknown."""
-    missing = {key for state in states for key in state.missing_keys}
-    if not missing:
+def estimate(
+    store: Store, plan: Plan, states: Sequence[CellState], workers: int, unsearched: Collection[str] = ()
+) -> float | None:
+    """Return the seconds that the missing trials will take, from stored ones of the same datasets; None if unknown.
+
+    unsearched: search trials that are missing. A cell that waits for its search takes what that takes per trial.
+    """
+    missing = {key for state in states for key in state.missing_keys} | set(unsearched)
+    coming = {(one.cell.dataset, one.cell.technique): one.cell.coming for one in states if one.cell.coming}
+    if not missing and not coming:
         return 0.0
-    measured = store.runs()
+    measured = _measured(store, bool(plan.searches))
     if measured.empty:
         return None
     spent = measured[["cpu_seconds", "resample_seconds", "prepare_seconds", "evaluate_seconds"]].sum(axis=1)
     per_step = (spent / measured["steps"].clip(lower=1)).groupby(measured["dataset"]).median()
     total = 0.0
-    for training in plan.trainings:
-        count = sum(place.key in missing for place in training.trials)
+    for training, waiting in _to_train(plan, coming):
+        count = waiting + sum(place.key in missing for place in training.trials)
         if count and training.dataset_label not in per_step:
             return None
         total += count * training.recipe.steps * per_step.get(training.dataset_label, 0.0)
     return total / max(1, workers)
+
+
+def _measured(store: Store, searches: bool) -> "pd.DataFrame":
+    """Return the records of scored trials, or of search trials where there are none of those yet."""
+    measured = store.runs()
+    return store.searches.runs() if measured.empty and searches else measured
+
+
+def _to_train(plan: Plan, coming: Mapping[tuple[str, str], int]) -> "Iterator[tuple[Training, int]]":
+    """Yield each training of a plan and its searches, with the trials that will come once a search is done."""
+    for training in plan.trainings:
+        yield training, 0
+    for search in plan.searches:
+        for at, training in enumerate(search.trainings.values()):
+            yield training, 0 if at else coming.get(search.name, 0)
 
 
 def executor(options: argparse.Namespace) -> "Execute":

@@ -6,23 +6,25 @@ dataset, folds, resolved recipe up to ``stopping`` with the revisions of its sta
 
 import dataclasses
 import fnmatch
-import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bench.companions import COMPANIONS
-from bench.datasets.base import Dataset
 from bench.errors import UsageError, unknown
-from bench.keys import Place, canonical, digest
-from bench.recipe import Recipe
+from bench.keys import canonical, digest
+from bench.searches import Search, declared
+from bench.searchrows import use_of
 from bench.splits import folds_of_repeat
-from bench.stages.decisions import Rule
-from bench.suite import AGAIN, BASELINE, Suite, SuiteDataset, SuiteTechnique
+from bench.suite import AGAIN, BASELINE, Suite, SuiteDataset
+from bench.trainings import Training, companions_of, joined, training_of, trial_key
 
-TRAINER_REVISION = 1  # raised when the training loop, the splits or the random streams change their meaning
+__all__ = ["Cell", "Plan", "Training", "filter_plan", "make_plan", "restrict", "trial_key"]
+
+
+NOT_CHOSEN = "no value is chosen yet: its search on validation rows is not done"
+NO_VALUE = "no value can be chosen: trials of every value diverged or failed"
 FILTER_FIELDS = ("dataset", "technique")
 REPLICA = 1  # the random streams of A/A trials: other initial weights and batch order, the same data and splits
 
@@ -35,6 +37,7 @@ class Cell:
     keys, places    of its trials, in the order of repeat and fold
     absent          why none of them can be trained on this machine
     replica         0, or 1 in the cell that trains the baseline once more, with which the baseline is compared (A/A)
+    waiting         why no value is chosen for it yet; coming: how many trials it will have once one is
     """
 
     dataset: str
@@ -46,40 +49,21 @@ class Cell:
     not_applicable: str = ""
     absent: str = ""
     replica: int = 0
-
-
-@dataclass(frozen=True)
-class Training:
-    """What one or more cells train: its trials, and the rules (digest, stage) scored on each.
-
-    rules         those of its cells and, where the suite is on class imbalance, the companion rules
-    description   the plain data that ``digest`` is the hash of
-    *_label       of the first cell that needs it
-    curve_metric  where a cell is marked: the metric of its curve on test rows, which is no part of the training
-    """
-
-    digest: str
-    description: dict[str, Any]
-    dataset: Dataset
-    dataset_label: str
-    technique_label: str
-    recipe: Recipe
-    folds: int
-    trials: tuple[Place, ...]
-    rules: tuple[tuple[str, Rule], ...] = ()
-    curve_metric: str = ""
+    waiting: str = ""
+    coming: int = 0
 
 
 @dataclass(frozen=True)
 class Plan:
     """All cells of a suite (or of a filter on it) and the trainings they need, in the order of the suite.
 
-    Cells whose data are not on this machine are there, without a training.
+    Cells whose data are not on this machine are there, without a training; so are those that wait for a search.
     """
 
     suite: Suite
     cells: tuple[Cell, ...]
     trainings: tuple[Training, ...]
+    searches: tuple[Search, ...] = ()
 
     @cached_property
     def by_key(self) -> dict[tuple[str, str], list[Cell]]:
@@ -93,14 +77,17 @@ class Plan:
     @cached_property
     def companions(self) -> dict[str, str]:
         """Return the digests of the companion rules by name; none unless the suite is on class imbalance."""
-        return {name: digest(rule) for name, rule in _companions(self.suite).items()}
+        return {name: digest(rule) for name, rule in companions_of(self.suite).items()}
 
     def rules(self, cell: Cell) -> tuple[str, ...]:
         """Return the digests of the rules that a cell's trials are scored under; '' of a regression."""
         return tuple(dict.fromkeys([cell.rule, *self.companions.values()])) if cell.rule else (cell.rule,)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything a report needs beside the stored parts, as plain data."""
+        """Return everything a report needs beside the stored parts, as plain data.
+
+        A cell that waits for its search is not applicable so far. Searches are told of where there are any.
+        """
         return {
             "suite": self.suite.name,
             "question": self.suite.question,
@@ -119,6 +106,7 @@ class Plan:
                     "setting": canonical(one.setting),
                     "test_curve": one.test_curve,
                 }
+                | ({"choose": list(one.choose)} if one.choose else {})
                 for one in self.suite.techniques
             ],
             "cells": [
@@ -127,19 +115,21 @@ class Plan:
                     "technique": cell.technique,
                     "training": cell.training or None,
                     "rule": cell.rule if cell.training else None,
-                    "not_applicable": cell.not_applicable,
+                    "not_applicable": cell.not_applicable or cell.waiting,
                     "keys": list(cell.keys),
                     "repeat_fold": [list(place) for place in cell.places],
                     "replica": cell.replica,
                 }
                 for cell in self.cells
             ],
+        } | (self._choosing() if self.searches else {})
+
+    def _choosing(self) -> dict[str, Any]:
+        """Return how values are chosen, and the searches for them, as plain data."""
+        return {
+            "choosing": dataclasses.asdict(self.suite.choosing),
+            "searches": [one.as_dict() for one in self.searches],
         }
-
-
-def _companions(suite: Suite) -> Mapping[str, Rule]:
-    """Return the rules that every classification of a suite is scored under beside its cells' own."""
-    return COMPANIONS if suite.focus == "imbalance" else {}
 
 
 def _dataset_facts(one: SuiteDataset) -> dict[str, Any]:
@@ -167,10 +157,15 @@ def _dataset_facts(one: SuiteDataset) -> dict[str, Any]:
     }
 
 
-def make_plan(suite: Suite) -> Plan:
-    """Cross datasets with techniques."""
+def make_plan(suite: Suite, searches: Collection[Search] = ()) -> Plan:
+    """Cross datasets with techniques.
+
+    searches: what is known of those of the suite; a technique of which nothing is chosen yet has no trainings.
+    """
     cells: list[Cell] = []
     trainings: dict[str, Training] = {}
+    known = {search.name: search for search in searches}
+    found: list[Search] = []
     for dataset in suite.datasets:
         identity, absent = dataset.dataset.identity(), dataset.dataset.absent()
         places = tuple(
@@ -178,79 +173,39 @@ def make_plan(suite: Suite) -> Plan:
             for repeat in range(dataset.repeats)
             for fold in folds_of_repeat(dataset.folds, dataset.folds_per_repeat, repeat)
         )
+        use = use_of(dataset.dataset, suite.chooses(dataset))
         for technique in suite.techniques:
             reason = technique.not_applicable(dataset)
             if reason:
                 cells.append(Cell(dataset.label, technique.label, "", "", (), (), reason))
                 continue
+            if technique.choose:
+                search = known.get((dataset.label, technique.label)) or declared(suite, dataset, technique)
+                found += [] if absent else [search]
+                if absent or search.choice.point is None:
+                    cells.append(_without_value(search, absent, len(places)))
+                    continue
+                technique = technique.at(search.choice.point)
             recipe = technique.recipe(dataset)
             for replica in (0, REPLICA) if technique.label == BASELINE else (0,):
-                training = _training(suite, dataset, technique, recipe, identity, places, replica)
+                training = training_of(suite, dataset, technique, recipe, identity, places, replica, use)
                 if not absent:
                     held = trainings.get(training.digest)
-                    trainings[training.digest] = _joined(held, training) if held else training
+                    trainings[training.digest] = joined(held, training) if held else training
                 rule = training.rules[0][0] if training.rules else ""
                 keys = tuple(place.key for place in training.trials)
                 label = AGAIN if replica else technique.label
                 cells.append(
                     Cell(dataset.label, label, training.digest, rule, keys, places, absent=absent, replica=replica)
                 )
-    return Plan(suite, tuple(cells), tuple(trainings.values()))
+    return Plan(suite, tuple(cells), tuple(trainings.values()), tuple(found))
 
 
-def _training(
-    suite: Suite,
-    dataset: SuiteDataset,
-    technique: SuiteTechnique,
-    recipe: Recipe,
-    identity: Mapping[str, object],
-    places: Sequence[tuple[int, int]],
-    replica: int,
-) -> Training:
-    """Return what one cell trains."""
-    description = {
-        "seed": suite.seed,
-        "dataset": identity,
-        "folds": dataset.folds,
-        "recipe": recipe.training(),
-        "trainer": TRAINER_REVISION,
-    }
-    name = digest(description)
-    return Training(
-        digest=name,
-        description=description,
-        dataset=dataset.dataset,
-        dataset_label=dataset.label,
-        technique_label=technique.label,
-        recipe=recipe,
-        folds=dataset.folds,
-        trials=tuple(Place(repeat, fold, replica, trial_key(name, repeat, fold, replica)) for repeat, fold in places),
-        rules=_rules(suite, recipe),
-        curve_metric=dataset.metric if technique.test_curve else "",
-    )
-
-
-def _rules(suite: Suite, recipe: Recipe) -> tuple[tuple[str, Rule], ...]:
-    """Return the rules (digest, stage) that a cell's trials are scored under, its own first; none of a regression."""
-    if not isinstance(recipe.decide, Rule):
-        return ()
-    return tuple({digest(rule): rule for rule in (recipe.decide, *_companions(suite).values())}.items())
-
-
-def _joined(first: Training, second: Training) -> Training:
-    """Return one training with the trials and rules of two that have the same digest."""
-    trials = first.trials
-    if second.trials != trials:  # the baseline once more, or one dataset under two labels with other repeats
-        trials = tuple(sorted({*trials, *second.trials}, key=lambda place: (place.replica, place)))
-    rules = tuple(dict([*first.rules, *second.rules]).items())
-    curve_metric = first.curve_metric or second.curve_metric
-    return dataclasses.replace(first, trials=trials, rules=rules, curve_metric=curve_metric)
-
-
-def trial_key(training: str, repeat: int, fold: int, replica: int = 0) -> str:
-    """Return a trial's key: 128 bits, in hex, of the hash of canonical JSON of what it is."""
-    text = f'{{"fold":{fold},"repeat":{repeat},"replica":{replica},"training":"{training}"}}'
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+def _without_value(search: Search, absent: str, planned: int) -> Cell:
+    """Return the cell of a technique of which no value is chosen, so far or at all."""
+    done = search.choice.done and not absent
+    waiting = "" if absent else NO_VALUE if done else NOT_CHOSEN
+    return Cell(*search.name, "", "", (), (), absent=absent, waiting=waiting, coming=0 if done or absent else planned)
 
 
 def filter_plan(plan: Plan, text: str) -> Plan:
@@ -288,7 +243,8 @@ def restrict(plan: Plan, cells: Sequence[Cell]) -> Plan:
         for training in plan.trainings
         if any(training.digest == name for name, _ in used)
     )
-    return Plan(plan.suite, tuple(cells), trainings)
+    names = {(cell.dataset, cell.technique) for cell in cells}
+    return Plan(plan.suite, tuple(cells), trainings, tuple(one for one in plan.searches if one.name in names))
 
 
 def _fits(label: str, pattern: str) -> bool:

@@ -4,35 +4,25 @@ Nothing is printed here; ``Observer`` is told what happens.
 """
 
 import dataclasses
-import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
-from typing import Protocol
 
+from bench import searched, searching
 from bench.execution import Execute
-from bench.jobs import Job, Part
-from bench.keys import Place, digest
+from bench.jobs import Job, Observer
 from bench.plan import Plan, Training, make_plan
-from bench.process import source_state
 from bench.scoring import PARTS, Outcome, Scored, score_rules
+from bench.stacks import missing_jobs
 from bench.stages.decisions import Rule
 from bench.store import Store
 from bench.stored import Stored, look_up, unwell
 from bench.suite import BASELINE
 
-STACK = 20  # networks that train side by side: from 8 on, more bring next to nothing
+__all__ = ["Observer", "Outcomes", "missing_jobs", "rescore", "run", "with_probes"]
+
 PROBED, FEWEST_PROBED = 10, 20  # a probe takes this part of a training's steps, but at least so many
-
-
-class Observer(Protocol):
-    """What is told of a run as it goes on."""
-
-    def started(self, jobs: Sequence[Job]) -> None:
-        """Training begins."""
-
-    def stored(self, job: Job, part: Part) -> None:
-        """The trials of one job are safe in the store."""
 
 
 @dataclass
@@ -42,43 +32,9 @@ class Outcomes:
     unwell: how many planned scores the store lacks now, since a trial or a rule failed, in this run or an earlier one
     """
 
-    statuses: dict[str, int] = field(default_factory=dict)
+    statuses: Counter[str] = field(default_factory=Counter)
     rescored: int = 0
     unwell: int = 0
-
-
-def missing_jobs(plan: Plan, settled: Collection[str], first: int, limit: float | None) -> list[Job]:
-    """Return the jobs for every trial that is not settled, stacks of one training each.
-
-    first: the number of the first part.
-    """
-    provenance = source_state() | {"run": uuid.uuid4().hex[:12]}
-    jobs: list[Job] = []
-    for training in plan.trainings:
-        identity = digest(training.description["dataset"])
-        places = [place for place in training.trials if place.key not in settled]
-        most = max(1, STACK // training.recipe.members) if training.recipe.network.stacks else 1
-        for stack in _even(places, most):
-            number = first + len(jobs)
-            jobs.append(
-                Job(
-                    part=f"{number:06d}-{training.digest[:12]}",
-                    seed=plan.suite.seed,
-                    dataset=training.dataset,
-                    identity=identity,
-                    dataset_label=training.dataset_label,
-                    technique_label=training.technique_label,
-                    training=training.digest,
-                    recipe=training.recipe,
-                    folds=training.folds,
-                    places=tuple(stack),
-                    rules=tuple(training.rules),
-                    provenance=provenance,
-                    limit=limit,
-                    curve_metric=training.curve_metric,
-                )
-            )
-    return jobs
 
 
 def with_probes(plan: Plan, jobs: Sequence[Job]) -> list[Job]:
@@ -102,7 +58,7 @@ def with_probes(plan: Plan, jobs: Sequence[Job]) -> list[Job]:
 
 def _baselines(plan: Plan) -> list[Training]:
     """Return the training of each dataset's baseline, also where a filter has left it out."""
-    whole = make_plan(plan.suite)
+    whole = make_plan(plan.suite)  # the baseline waits for no search
     digests = {cell.training for cell in whole.cells if cell.technique == BASELINE}
     return [training for training in whole.trainings if training.digest in digests]
 
@@ -125,13 +81,6 @@ def _probe_job(training: Training, like: Job, size: int, name: str) -> Job:
     )
 
 
-def _even(places: list[Place], most: int) -> Iterator[list[Place]]:
-    """Cut places into runs of nearly equal length, each at most ``most``."""
-    count = -(-len(places) // most)
-    for index in range(count):
-        yield places[index * len(places) // count : (index + 1) * len(places) // count]
-
-
 def run(
     plan: Plan,
     store: Store,
@@ -141,18 +90,20 @@ def run(
     limit: float | None = None,
     keep_plan: bool = False,
 ) -> Outcomes:
-    """Score what stored logits allow, train what is missing, store each part as it comes.
+    """Choose values where the suite says so, score what stored logits allow, train what is missing, store each part.
 
     keep_plan: leave what the folder says of the last run's plan, and so what a report is of, as it is.
     """
     store.writable()
+    outcomes = Outcomes()
+    _write_plan(plan, store, keep_plan)
+    if plan.searches:
+        plan = searching.settle(plan, store, execute, observer, outcomes.statuses, retry, limit)
+        _write_plan(plan, store, keep_plan)
     for training in plan.trainings:
         store.remember(training.digest, training.description, training.dataset_label, training.technique_label)
-    if not keep_plan:
-        # all of it: a filter must not drop the others from the report
-        store.write_plan(make_plan(plan.suite).as_dict())
     held = look_up(plan, store, retry)
-    outcomes = Outcomes(rescored=rescore(plan, store, held))
+    outcomes.rescored = rescore(plan, store, held)
     settled = held.statuses.keys() - held.lost.keys()
     jobs = with_probes(plan, missing_jobs(plan, settled, store.next_part(), limit))
     observer.started(jobs)
@@ -160,11 +111,16 @@ def run(
         for job, part in execute(jobs):
             store.write_probes(job.part, part.probes)
             store.write(job.part, part.runs, part.scores, part.labels, part.logits, part.truths)
-            for row in part.runs:
-                outcomes.statuses[row["status"]] = outcomes.statuses.get(row["status"], 0) + 1
+            outcomes.statuses.update(row["status"] for row in part.runs)
             observer.stored(job, part)
-    outcomes.unwell = unwell(plan, store)
+    outcomes.unwell = unwell(plan, store) + (searched.unwell(plan, store) if plan.searches else 0)
     return outcomes
+
+
+def _write_plan(plan: Plan, store: Store, keep: bool) -> None:
+    """Write what the folder is of: all of the plan, as a filter must not drop the others from the report."""
+    if not keep:
+        store.write_plan(searched.followed(make_plan(plan.suite), store, searched.recorded).as_dict())
 
 
 def rescore(plan: Plan, store: Store, held: Stored) -> int:

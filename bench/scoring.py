@@ -59,17 +59,19 @@ def score_rules(
 ) -> Scored:
     """Score one trial under every rule (digest, rule), each by itself: one that fails leaves the others as they are.
 
-    A rule that cannot be fitted gets one row, of the test part, with a reason and no score, and predicts nothing.
+    outcomes: of each part, in the order of PARTS; a search trial has no test part, and then no label is predicted.
+    A rule that cannot be fitted gets one row, of the last part, with a reason and no score, and predicts nothing.
     """
-    scored = Scored([], [])
+    scored, last = Scored([], []), list(outcomes)[-1]
     for name, rule in rules:
         try:
             rows, predicted = score_rule(rule, outcomes, priors)
         except FAILURES as error:
-            rows = [{"part": "test", "rows": 0, "confusion": [], "reason": one_line(error)}]
+            rows = [{"part": last, "rows": 0, "confusion": [], "reason": one_line(error)}]
             predicted = np.empty(0, dtype=np.uint8)
         scored.scores.extend({"key": key, "rule": name, **row} for row in rows)
-        scored.labels.append({"key": key, "rule": name, "predicted": predicted, "values": []})
+        if "test" in outcomes:
+            scored.labels.append({"key": key, "rule": name, "predicted": predicted, "values": []})
     return scored
 
 
@@ -82,8 +84,7 @@ def score_rule(rule: Rule, outcomes: dict[str, Outcome], priors: Priors) -> tupl
     weights = row_weights(validation.truth, priors.target)
     fitted = rule.fit(to_logits(validation.outputs), validation.truth, weights, priors)
     rows, predicted = [], np.empty(0, dtype=np.uint8)
-    for part in PARTS:
-        outcome = outcomes[part]
+    for part, outcome in outcomes.items():
         decision = fitted.apply(to_logits(outcome.outputs))
         scores, confusion = metrics.classification(
             outcome.truth, decision.log_probabilities, decision.predicted, outcome.day
@@ -121,8 +122,22 @@ def score_values(outcomes: dict[str, Outcome], unit: float) -> tuple[list[dict[s
     Returns one row of scores per part, and the predictions float32 of the first test rows, all targets in turn.
     """
     rows = []
-    for part in PARTS:
-        outcome = outcomes[part]
+    for part, outcome in outcomes.items():
         scores = metrics.regression(outcome.truth, outcome.outputs, unit)
         rows.append({"part": part, "rows": len(outcome.truth), **scores, "confusion": []})
-    return rows, outcomes["test"].outputs[:STORED_VALUES].astype(np.float32).ravel()
+    tests = outcomes["test"].outputs if "test" in outcomes else np.empty(0)
+    return rows, tests[:STORED_VALUES].astype(np.float32).ravel()
+
+
+def weighted_score(counts: np.ndarray, target: np.ndarray, metric: str) -> float:
+    """Return a metric made of counts [C x C, flat], its rows weighted to class shares [C]; NaN where there are none.
+
+    A class without rows cannot be weighted up; the others then share its part, as in ``row_weights``.
+    """
+    if len(counts) != len(target) ** 2:
+        return np.nan
+    matrix = counts.reshape(len(target), -1)
+    rows = matrix.sum(axis=1)
+    wanted = np.where(rows > 0, target, 0.0)
+    weights = np.divide(wanted, rows, out=np.zeros(len(rows)), where=rows > 0)
+    return float(metrics.score(matrix * weights[:, None], metric))

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bench.cutting import cut, outside
 from bench.datasets.base import Data, Dataset
 from bench.errors import UsageError
 from bench.keys import numpy_stream
+from bench.searchrows import Use, tested
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,78 +51,27 @@ def evaluated(data: Data, split: Split, part: str) -> "tuple[np.ndarray, np.ndar
     return data.test_inputs, data.test_targets
 
 
-def split(dataset: Dataset, data: Data, folds: int, seed: int, repeat: int, fold: int) -> Split:
-    """Return the rows of one trial. Raises ValueError where a part is left without rows."""
+def split(dataset: Dataset, data: Data, folds: int, seed: int, repeat: int, fold: int, use: Use = "all") -> Split:
+    """Return the rows of one trial. Raises ValueError where a part is left without rows.
+
+    use: 'search' for a trial that is not tested, of data that have no test rows; 'scored' where rows are set apart for
+    such trials, and never tested.
+    """
     import numpy as np
 
-    held = _folds(dataset, data, np.arange(len(data.targets)), folds, ("folds", seed, dataset.name, repeat))[fold]
-    rest = _outside(dataset, data, held)
-    if dataset.has_test:
+    rows = tested(dataset, data, seed) if use == "scored" else np.arange(len(data.targets))
+    held = cut(dataset, data, rows, folds, ("folds", seed, dataset.name, repeat))[fold]
+    rest = outside(dataset, data, held)
+    if dataset.has_test or use == "search":
         parts = Split(rest, held, None)
     else:
         carved = _carve(dataset, data, rest, ("carve", seed, dataset.name, repeat, fold))
-        train = np.setdiff1d(np.intersect1d(rest, _outside(dataset, data, carved)), carved)
+        train = np.setdiff1d(np.intersect1d(rest, outside(dataset, data, carved)), carved)
         parts = Split(train, carved, held)
     for name, rows in (("training", parts.train), ("validation", parts.validation), ("test", parts.test)):
         if rows is not None and len(rows) == 0:
             raise ValueError(f"fold {fold} of {folds} leaves no {name} rows; use fewer folds or more rows")
     return parts
-
-
-def _folds(
-    dataset: Dataset, data: Data, rows: "np.ndarray", folds: int, stream: tuple[str | int, ...]
-) -> "list[np.ndarray]":
-    """Cut ``rows`` into folds, each sorted: time blocks, whole groups, or stratified by class."""
-    import numpy as np
-
-    if dataset.division == "time":
-        return _time_blocks(data, rows, folds)
-    purpose, *parts = stream
-    rng = numpy_stream(str(purpose), *parts)
-    if dataset.division == "group":
-        assert data.groups is not None
-        groups = rng.permutation(np.unique(data.groups[rows]))
-        if len(groups) < folds:
-            raise ValueError(f"{folds} folds need at least {folds} groups, there are {len(groups)}")
-        return [rows[np.isin(data.groups[rows], part)] for part in np.array_split(groups, folds)]
-    from sklearn.model_selection import KFold, StratifiedKFold
-
-    state = int(rng.integers(2**32))
-    if dataset.task == "classification":
-        parts_of = StratifiedKFold(folds, shuffle=True, random_state=state).split(rows, data.targets[rows])
-    else:
-        parts_of = KFold(folds, shuffle=True, random_state=state).split(rows)
-    return [rows[held] for _, held in parts_of]
-
-
-def _time_blocks(data: Data, rows: "np.ndarray", folds: int) -> "list[np.ndarray]":
-    """Cut rows into contiguous blocks of time of nearly equal counts; rows of one moment stay together."""
-    import numpy as np
-
-    assert data.time is not None
-    moments, counts = np.unique(data.time[rows], return_counts=True)
-    if len(moments) < folds:
-        raise ValueError(f"{folds} folds need at least {folds} moments in time, there are {len(moments)}")
-    before = np.cumsum(counts) - counts  # rows earlier than each moment
-    cuts = [0]
-    for block in range(1, folds):
-        best = int(np.abs(before - block * len(rows) // folds).argmin())
-        cuts.append(min(max(best, cuts[-1] + 1), len(moments) - folds + block))
-    blocks = np.searchsorted(moments[cuts], data.time[rows], side="right") - 1
-    return [rows[blocks == block] for block in range(folds)]
-
-
-def _outside(dataset: Dataset, data: Data, held: "np.ndarray") -> "np.ndarray":
-    """Return all rows but the held ones, and with time blocks but those within the gap on both sides."""
-    import numpy as np
-
-    keep = np.ones(len(data.targets), dtype=bool)
-    keep[held] = False
-    if dataset.division == "time" and len(held):
-        assert data.time is not None
-        when = data.time[held]
-        keep &= (data.time < when.min() - dataset.gap) | (data.time > when.max() + dataset.gap)
-    return np.flatnonzero(keep)
 
 
 def _carve(dataset: Dataset, data: Data, rest: "np.ndarray", stream: tuple[str | int, ...]) -> "np.ndarray":
@@ -136,7 +87,7 @@ def _carve(dataset: Dataset, data: Data, rest: "np.ndarray", stream: tuple[str |
         raise ValueError(
             f"too few {what} to carve validation rows from the training part; use other folds or more rows"
         )
-    return _folds(dataset, data, rest, min(round(1 / VALIDATION_SHARE), available), stream)[-1]
+    return cut(dataset, data, rest, min(round(1 / VALIDATION_SHARE), available), stream)[-1]
 
 
 def _share_of_each_class(targets: "np.ndarray", rows: "np.ndarray", stream: tuple[str | int, ...]) -> "np.ndarray":

@@ -12,6 +12,7 @@ truth/      the true test labels, once per distinct test set
 logits/     logits relative to class 0, for new rules and metrics; stays local
 probes/     short timings of baselines, so that costs compare on a machine that did not train the baseline
 trainings/  what each training digest stands for; plan.json: the cells of the last run
+searches/   trials of values that a suite chooses from: records, scores and trainings alone, as they have no test rows
 """
 
 import re
@@ -40,6 +41,8 @@ _TRAINING: dict[str, type] = {"dataset": str, "technique": str, "description": d
 _RANK = {"ok": 3, "failed": 2, "diverged": 2, "timeout": 1, "killed": 1}
 
 
+TIERS = ("records", "scores", "labels", "logits", "probes", "truth", "trainings")
+SEARCHES = "searches"
 PRIORS = {"loss": "seen_prior", "rows": "row_prior", "own": "own_prior", "target": "target_prior"}  # their columns
 
 
@@ -61,13 +64,14 @@ class Store:
         self.path = path
         self.folders = (*also, path)
         self._frames: dict[str, tuple[tuple, pd.DataFrame]] = {}
+        self._searches: Store | None = None
 
     # ---- writing
 
-    def writable(self) -> None:
+    def writable(self, tiers: Sequence[str] = TIERS) -> None:
         """Make the folder and clear what a killed run left half-written. Raises UsageError where that fails."""
         try:
-            for tier in (*schemas(), "truth", "trainings"):
+            for tier in tiers:
                 folder = self.path / tier
                 folder.mkdir(parents=True, exist_ok=True)
                 for leftover in folder.glob(f"{TEMPORARY}*"):
@@ -136,6 +140,13 @@ class Store:
         write_json(self.path / "plan.json", plan)
 
     # ---- reading
+
+    @property
+    def searches(self) -> "Store":
+        """Return the folder of search trials: records and scores, and nothing of test rows."""
+        if self._searches is None:
+            self._searches = Store(self.path / SEARCHES, [folder / SEARCHES for folder in self.folders[:-1]])
+        return self._searches
 
     def read_plan(self) -> dict[str, Any]:
         """Return the plan of the last run. Raises UsageError where there is none."""

@@ -87,8 +87,8 @@ class CellState:
 
     @property
     def missing(self) -> int:
-        """Return how many trials are to be trained."""
-        return len(self.missing_keys)
+        """Return how many trials are to be trained, those included that wait for a search."""
+        return len(self.missing_keys) + self.cell.coming
 
     @property
     def stale(self) -> int:
@@ -100,8 +100,8 @@ class CellState:
         """Return the state in words: stored, missing, stale (and why), or not applicable."""
         if self.cell.not_applicable:
             return f"not applicable: {self.cell.not_applicable}"
-        if self.cell.absent:
-            return self.cell.absent
+        if self.cell.absent or self.cell.waiting:
+            return self.cell.absent or self.cell.waiting
         if self.stale:
             return f"stale: {'; '.join(self.changed)}"
         if self.missing:
@@ -130,8 +130,8 @@ def compare(
         by_labels.setdefault((held["dataset"], held["technique"]), []).append(name)
     states = []
     for cell in plan.cells:
-        if cell.absent:
-            states.append(CellState(cell, len(cell.keys), 0, (), 0, ()))
+        if cell.absent or cell.waiting:
+            states.append(CellState(cell, len(cell.keys) + cell.coming, 0, (), 0, ()))
             continue
         missing = tuple(key for key in cell.keys if statuses.get(key) not in FINAL or key in lost)
         again = tuple(sorted({lost[key] for key in cell.keys if key in lost}))

@@ -2,9 +2,10 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bench.choosing import Axes, Choosing, Point
 from bench.datasets.base import Dataset
 from bench.errors import UsageError
 from bench.recipe import Recipe, Technique, apply, combine
@@ -48,6 +49,7 @@ class SuiteTechnique:
 
     datasets    labels of those that the suite asks for it on; None: all
     test_curve  whether its loss and score on test rows are recorded along the training, for people to look at
+    choose      settings of which the suite wants the values that are best on validation rows: path -> values
     """
 
     label: str
@@ -55,6 +57,11 @@ class SuiteTechnique:
     setting: Mapping[str, Any]
     datasets: tuple[str, ...] | None = None
     test_curve: bool = False
+    choose: Axes = field(default_factory=dict)
+
+    def at(self, point: Point) -> "SuiteTechnique":
+        """Return the technique with one value for each setting that is to be chosen."""
+        return dataclasses.replace(self, setting={**self.setting, **dict(zip(self.choose, point, strict=True))})
 
     def not_applicable(self, dataset: SuiteDataset) -> str:
         """Return why it does not apply to a dataset, or an empty string."""
@@ -77,6 +84,7 @@ class Suite:
 
     focus: what the report leads with: the score, the gap between training rows and test rows, or what is left of each
            gain where the baseline's threshold is moved too (imbalance; trials are then scored under companion rules)
+    choosing: how values are chosen, for techniques that say ``choose``
     """
 
     name: str
@@ -85,6 +93,11 @@ class Suite:
     datasets: tuple[SuiteDataset, ...]
     techniques: tuple[SuiteTechnique, ...]
     focus: Focus = "score"
+    choosing: Choosing = field(default_factory=Choosing)
+
+    def chooses(self, dataset: SuiteDataset) -> bool:
+        """Return whether a value is chosen for any technique on a dataset."""
+        return any(one.choose and not one.not_applicable(dataset) for one in self.techniques)
 
 
 def with_settings(recipe: Recipe, setting: Mapping[str, Any], nodes: Mapping[str, Node] | None = None) -> Recipe:
@@ -130,7 +143,8 @@ def smoke(suite: Suite) -> Suite:
         recipe = dataclasses.replace(one.recipe, steps=min(one.recipe.steps, most))
         small = _smaller(one)
         datasets.append(dataclasses.replace(one, dataset=small, recipe=recipe, repeats=2, folds_per_repeat=1))
-    return dataclasses.replace(suite, name=f"{suite.name}-smoke", datasets=tuple(datasets))
+    choosing = dataclasses.replace(suite.choosing, repeats=1, extend=0)
+    return dataclasses.replace(suite, name=f"{suite.name}-smoke", datasets=tuple(datasets), choosing=choosing)
 
 
 def _smaller(one: SuiteDataset) -> Dataset:

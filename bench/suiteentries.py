@@ -1,8 +1,6 @@
 """What a suite file says of one dataset or one technique. Every complaint carries file:line:column."""
 
 import dataclasses
-import itertools
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,23 +8,26 @@ from typing import Any, Literal
 
 from bench.baselines import baseline
 from bench.catalogue import TECHNIQUES
+from bench.choosing import FIRST_REPEAT
 from bench.datasets import DATASETS, create
 from bench.datasets.base import Dataset
 from bench.errors import UsageError, unknown
+from bench.gridentries import read_axes, read_grid
 from bench.metrics import METRICS
 from bench.recipe import Recipe, Technique, apply, combine
 from bench.splits import check_folds
 from bench.suite import BASELINE, SuiteDataset, SuiteTechnique, with_settings
-from bench.yamlfile import Node, placed, shown
+from bench.yamlfile import Node, placed
 
 SCORE_MARGIN = 0.01  # equivalence: absolute, for scores
 ERROR_MARGIN = 0.02  # equivalence: fraction of the baseline's, for errors
-MOST_REPEATS, MOST_FOLDS, MOST_POINTS = 100_000, 1000, 10_000
+MOST_REPEATS, MOST_FOLDS = FIRST_REPEAT, 1000
 DATASET_KEYS = (
     "use", "name", "set", "with", "recipe", "metric", "repeats", "folds", "folds_per_repeat", "equivalence", "optional",
     "techniques",
 )  # fmt: skip
-TECHNIQUE_KEYS = ("use", "name", "set", "grid", "datasets", "test_curve")
+TECHNIQUE_KEYS = ("use", "name", "set", "grid", "choose", "datasets", "test_curve")
+TUNED = " (tuned)"  # after the name of a technique whose setting is chosen on validation rows
 _DATASET_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")  # files are named by it, and names have a limit
 _TECHNIQUE_LABEL = re.compile(r"[^,\[\]\x00-\x1f]+")  # what --filter can name
 
@@ -44,12 +45,13 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Entry:
-    """A technique with the places that complaints about it carry: its entry, ``use``, and each setting."""
+    """A technique with the places that complaints about it carry: its entry, ``use``, each setting, and ``choose``."""
 
     technique: SuiteTechnique
     node: Node
     use: Node
     settings: Mapping[str, Node] = field(default_factory=dict)
+    choose: Node | None = None
 
 
 def read_protocol(entries: Mapping[str, Node]) -> Protocol:
@@ -210,15 +212,20 @@ def read_techniques(node: Node, datasets: Sequence[str]) -> Iterator[Entry]:
     setting = _settings(settings)
     only = _names(entries["datasets"], datasets, "dataset") if "datasets" in entries else None
     curve = entries["test_curve"].flag("test_curve") if "test_curve" in entries else False
-    label = _label(entries, _joined(parts) + _bracketed(setting), _TECHNIQUE_LABEL, "anything but commas and brackets")
-    if label == BASELINE and (parts != (TECHNIQUES[BASELINE],) or setting or only is not None):
+    if "grid" in entries and "choose" in entries:
+        entries["choose"].fail("'grid' makes a technique of every value, 'choose' one of the best; leave one out")
+    axes = read_axes(entries["choose"], settings) if "choose" in entries else {}
+    default = _joined(parts) + _bracketed(setting) + (TUNED if axes else "")
+    label = _label(entries, default, _TECHNIQUE_LABEL, "anything but commas and brackets")
+    if label == BASELINE and (parts != (TECHNIQUES[BASELINE],) or setting or axes or only is not None):
         node.fail(f"only the plain recipe on all datasets can be called '{BASELINE}'; give this one another name")
     if "grid" not in entries:
-        yield Entry(SuiteTechnique(label, parts, setting, only, curve), node, entries["use"], settings)
+        technique = SuiteTechnique(label, parts, setting, only, curve, axes)
+        yield Entry(technique, node, entries["use"], settings, entries.get("choose"))
         return
     if "name" in entries:
         entries["name"].fail("a grid makes several techniques, which are named by their settings; leave 'name' out")
-    for point in _grid(entries["grid"], parts, settings):
+    for point in read_grid(entries["grid"], parts, settings):
         chosen = {path: item.value for path, item in point.items()}
         label = _joined(parts) + _bracketed(setting | chosen)
         technique = SuiteTechnique(label, parts, setting | chosen, only, curve)
@@ -257,34 +264,3 @@ def _names(node: Node, labels: Sequence[str], what: str) -> tuple[str, ...]:
         if item.text(f"a {what}") in [earlier.text(f"a {what}") for earlier in chosen[:index]]:
             item.fail(f"the {what} '{item.value}' stands twice in this list")
     return tuple(item.text(f"a {what}") for item in chosen)
-
-
-def _grid(node: Node, parts: Sequence[Technique], settings: Mapping[str, Node]) -> Iterator[dict[str, Node]]:
-    """Yield the points of a grid: dotted path -> value with its place, from the file or (``default``) the catalogue."""
-    if isinstance(node.value, str):
-        if node.value != "default":
-            node.fail(f"{unknown('grid', node.value, ('default',))}; or a mapping, such as {{loss.gamma: [1, 2]}}")
-        values = {path: [Node(v, node.place) for v in grid] for part in parts for path, grid in part.grid.items()}
-        if not values:
-            node.fail(f"{_joined(parts)} has no default grid; write one, such as {{loss.gamma: [1, 2]}}")
-    else:
-        values = {path: item.sequence(f"the grid of '{path}'") for path, item in node.mapping("a grid").items()}
-        if not values:
-            node.fail("a grid must name at least one path with the values to try")
-        _check_grid(node, values, settings)
-    if math.prod(map(len, values.values())) > MOST_POINTS:
-        node.fail(f"the grid has {math.prod(map(len, values.values()))} points; {MOST_POINTS} are the most")
-    for point in itertools.product(*values.values()):
-        yield dict(zip(values, point, strict=True))
-
-
-def _check_grid(node: Node, values: Mapping[str, Sequence[Node]], settings: Mapping[str, Node]) -> None:
-    """Complain of a path that is also under ``set``, and of values that are no plain ones or stand twice."""
-    for path, items in values.items():
-        if path in settings:
-            node.fail_at_key(path, f"'{path}' stands under both set and grid; leave one out")
-        for index, item in enumerate(items):
-            if isinstance(item.value, (dict, list)):
-                item.fail(f"the grid of '{path}' must hold plain values, got {shown(item)}")
-            if item.value in [earlier.value for earlier in items[:index]]:
-                item.fail(f"the grid of '{path}' holds the value {item.value!r} twice")

@@ -1,14 +1,18 @@
 """A suite's file: the question and the protocol, read strictly from YAML. Every complaint carries file:line:column."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
 from bench.catalogue import TECHNIQUES
+from bench.choosing import MOST_EXTEND, Choosing, points
 from bench.datasets import DATASETS
 from bench.errors import UsageError, nearest
+from bench.gridentries import read_choosing
 from bench.metrics import METRICS
 from bench.recipe import apply, combine
+from bench.searches import check_budgets
+from bench.searchrows import check_enough
 from bench.suite import AGAIN, BASELINE, Focus, Suite, SuiteDataset, with_settings
 from bench.suiteentries import Entry, only_techniques, read_dataset, read_protocol, read_techniques
 from bench.yamlfile import Node, load, placed
@@ -17,8 +21,8 @@ SUITES = Path("suites")
 RESERVED = ("baselines", "reference")  # folders of results/ that no run may write to
 MOST_SEED = 2**63 - 1
 SUITE_KEYS = (
-    "question", "focus", "seed", "repeats", "folds", "folds_per_repeat", "budget", "equivalence", "datasets",
-    "techniques",
+    "question", "focus", "seed", "repeats", "folds", "folds_per_repeat", "budget", "equivalence", "choosing",
+    "datasets", "techniques",
 )  # fmt: skip
 
 
@@ -68,14 +72,31 @@ def load_suite(name: str | Path) -> Suite:
     for entry in found:
         for dataset in chosen:
             _check_recipe(entry, dataset)
-    return Suite(
+    suite = Suite(
         name=path.stem,
         question=question,
         seed=seed,
         datasets=chosen,
         techniques=tuple(entry.technique for entry in found),
         focus=entries["focus"].choice("focus", get_args(Focus)) if "focus" in entries else "score",
+        choosing=read_choosing(entries["choosing"]) if "choosing" in entries else Choosing(),
     )
+    _check_choosing(suite, root, entries, [node for node, _ in datasets])
+    return suite
+
+
+def _check_choosing(suite: Suite, root: Node, entries: Mapping[str, Node], nodes: Sequence[Node]) -> None:
+    """Complain of choices that cannot be made, or are not made at equal budgets. nodes: the entries of datasets."""
+    if not any(one.choose for one in suite.techniques):
+        if "choosing" in entries:
+            entries["choosing"].fail("no technique says 'choose', so there is nothing to choose; leave 'choosing' out")
+        return
+    for node, dataset in zip(nodes, suite.datasets, strict=True):
+        if suite.chooses(dataset):
+            with placed(node):
+                check_enough(dataset.dataset, dataset.folds)
+    with placed(entries.get("choosing", root)):
+        check_budgets(suite)
 
 
 def _check_labels(found: Iterable[tuple[Node, str]], what: str) -> None:
@@ -97,6 +118,9 @@ def _check_recipe(entry: Entry, dataset: SuiteDataset) -> None:
         recipe = apply(dataset.recipe, combine(technique.parts, dataset.dataset.kind))
     with placed(None, where):
         with_settings(recipe, technique.setting, entry.settings)
+    with placed(entry.choose, where):
+        for point in points(technique.choose) if technique.choose else ():
+            technique.at(point).recipe(dataset)
 
 
 def schema() -> dict[str, Any]:
@@ -113,9 +137,16 @@ def schema() -> dict[str, Any]:
         "recipe": paths, "metric": {"enum": sorted(METRICS)}, "optional": {"type": "boolean"},
         "techniques": {"type": "array", "items": {"type": "string"}, "minItems": 1}, **protocol,
     }  # fmt: skip
-    grid = {"oneOf": [{"const": "default"}, {"type": "object", "additionalProperties": {"type": "array"}}]}
+    span = {
+        "type": "object", "required": ["from", "to", "per_decade"], "additionalProperties": False,
+        "properties": {"from": positive, "to": positive, "per_decade": count},
+    }  # fmt: skip
+    values = {"oneOf": [{"type": "array"}, span]}
+    grid = {"oneOf": [{"const": "default"}, {"type": "object", "additionalProperties": values}]}
+    numbers = {"oneOf": [{"type": "array", "items": {"type": "number"}, "minItems": 2}, span]}
     technique = {
         "use": use, "name": {"type": "string"}, "set": paths, "grid": grid,
+        "choose": {"type": "object", "additionalProperties": numbers, "minProperties": 1},
         "datasets": {"type": "array", "items": {"type": "string"}}, "test_curve": {"type": "boolean"},
     }  # fmt: skip
 
@@ -133,6 +164,15 @@ def schema() -> dict[str, Any]:
             "seed": {"type": "integer", "minimum": 0, "maximum": MOST_SEED},
             "budget": {"enum": ["steps", "epochs"]},
             "focus": {"enum": list(get_args(Focus))},
+            "choosing": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "repeats": count,
+                    "extend": {"type": "integer", "minimum": 0, "maximum": MOST_EXTEND},
+                    "why_budgets_differ": {"type": "string"},
+                },
+            },
             **protocol,
             "datasets": {"type": "array", "items": {"oneOf": [dataset["use"], long_form(dataset)]}, "minItems": 1},
             "techniques": {"type": "array", "items": {"oneOf": [use, long_form(technique)]}, "minItems": 1},

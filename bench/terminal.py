@@ -3,7 +3,7 @@
 import math
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -49,11 +49,12 @@ def plan_table(plan: Plan, states: Sequence[CellState]) -> Table:
     return table
 
 
-def summary(plan: Plan, states: Sequence[CellState], seconds: float | None) -> str:
-    """Return the plan in one sentence."""
+def summary(plan: Plan, states: Sequence[CellState], seconds: float | None, unsearched: Collection[str] = ()) -> str:
+    """Return the plan in one sentence. unsearched: search trials that are missing."""
     cells = [state for state in states if not state.cell.not_applicable]
-    trials = sum(len(training.trials) for training in plan.trainings)
-    missing = {key for state in cells for key in state.missing_keys}
+    coming = sum(state.cell.coming for state in cells)
+    trials = sum(len(training.trials) for training in plan.trainings) + coming
+    missing = len({key for state in cells for key in state.missing_keys}) + coming
     estimate = "" if seconds is None else f", about {duration(seconds)}"
     left_out = {
         "not applicable": len(states) - len(cells),
@@ -64,7 +65,19 @@ def summary(plan: Plan, states: Sequence[CellState], seconds: float | None) -> s
     return (
         f"{len(plan.suite.datasets)} datasets x {len(plan.suite.techniques)} techniques{again}: {len(cells)} cells"
         f"{f' ({notes})' if notes else ''} on {trials} trainings, "
-        f"{trials - len(missing)} stored, {len(missing)} to train{estimate}"
+        f"{trials - missing} stored, {missing} to train{_of_searches(plan, unsearched)}{estimate}"
+    )
+
+
+def _of_searches(plan: Plan, unsearched: Collection[str]) -> str:
+    """Return how many search trials there are and how many are to train, as an end of the plan's sentence."""
+    if not plan.searches:
+        return ""
+    keys = {key for one in plan.searches for key in one.keys}
+    values = "value" if len(plan.searches) == 1 else "values"
+    return (
+        f", and before them {len(keys)} search trials for {len(plan.searches)} {values} to choose, "
+        f"{len(keys) - len(unsearched)} stored, {len(unsearched)} to train"
     )
 
 
@@ -93,7 +106,8 @@ class Running:
         )
         self._task = self._bar.add_task("trained", total=0, left="")
         self._live = Live(console=console, refresh_per_second=2, transient=True)
-        self._work: dict[str, float] = {}
+        self._work: dict[tuple[str, str], float] = {}
+        self._trials, self._coming = 0, sum(cell.coming for cell in plan.cells)  # coming: after searches
         self._last_line = self._total = 0.0
         self._began: float | None = None  # when the first job that was done began
 
@@ -106,22 +120,25 @@ class Running:
         self._live.stop()
 
     def started(self, jobs: Sequence[Job]) -> None:
-        """Training begins."""
-        self._work = {job.part: _work(job) for job in jobs}
-        self._total = sum(self._work.values())
+        """Training begins; of searches once per round, and then of what waits for them."""
+        if not all(job.use == "search" for job in jobs):
+            self._coming = 0
+        self._work |= {(job.use, job.part): _work(job) for job in jobs}
+        self._total += sum(_work(job) for job in jobs)
+        self._trials += sum(len(job.places) for job in jobs if not job.probe)
         self._last_line = time.monotonic()
-        self._bar.update(self._task, total=sum(len(job.places) for job in jobs if not job.probe))
+        self._bar.update(self._task, total=self._trials + self._coming)
         self._show()
 
     def stored(self, job: Job, part: Part) -> None:
         """The trials of one job are safe in the store."""
-        self._work.pop(job.part, None)
+        self._work.pop((job.use, job.part), None)
         if job.probe:  # it stores no trial and says nothing of the pace
             return
         if self._began is None:  # before it workers start and import libraries, which is no pace of training
             self._began = time.monotonic() - _spent(part)
         self._bar.advance(self._task, len(part.runs))
-        self._take_scores(part)
+        self._take_scores(job, part)
         remaining = self._remaining()
         left = "estimating" if remaining is None else f"about {duration(remaining)} left"
         self._bar.update(self._task, left=left)
@@ -136,18 +153,22 @@ class Running:
         """Return the seconds left, from the work done so far and its pace; None while too little is done to tell."""
         left = sum(self._work.values())
         done = self._total - left
+        left += self._coming * self._total / max(1, self._trials)  # those take what the search's trials take
         if self._began is None or done < _EARLY * self._total:
             return None
         return (time.monotonic() - self._began) * left / done
 
-    def _take_scores(self, part: Part) -> None:
+    def _take_scores(self, job: Job, part: Part) -> None:
+        """Keep test scores by cell; one whose value was chosen meanwhile is not in the plan, but its job names it."""
         metric_of = {d.label: d.metric for d in self._plan.suite.datasets}
         cells = self._plan.by_key
         for row in part.scores:
             if row["part"] != "test" or row.get("reason"):
                 continue
-            for cell in cells.get((row["key"], row["rule"]), ()):
-                self._scores[cell.dataset, cell.technique].append(row[metric_of[cell.dataset]])
+            known = cells.get((row["key"], row["rule"]))
+            own = [(job.dataset_label, job.technique_label)] if row["rule"] == _own_rule(job) else []
+            for dataset, technique in own if known is None else [(cell.dataset, cell.technique) for cell in known]:
+                self._scores[dataset, technique].append(row[metric_of[dataset]])
 
     def _show(self) -> None:
         self._live.update(Group(self._bar, *self._rankings()))
@@ -169,6 +190,11 @@ class Running:
                 table.add_row(Text(technique), f"{sum(values) / len(values):.4f}", str(len(values)))
             tables.append(table)
         return tables[-2:]
+
+
+def _own_rule(job: Job) -> str:
+    """Return the digest of the rule of the cell that a job is named by; '' of a regression."""
+    return job.rules[0][0] if job.rules else ""
 
 
 def _work(job: Job) -> float:

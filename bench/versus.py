@@ -17,6 +17,7 @@ from bench.launching import REFERENCE, check_options, estimate, executor, with_d
 from bench.output import Answer
 from bench.plan import Plan, filter_plan, make_plan, restrict
 from bench.resultsfolder import results_of
+from bench.searched import followed, missing, recorded
 from bench.store import Store
 from bench.stored import compare, look_up
 from bench.suite import AGAIN, BASELINE, Suite, SuiteDataset, SuiteTechnique
@@ -59,17 +60,21 @@ def _against_suite(options: argparse.Namespace, console: Console) -> tuple[Compa
     suite, label = _with_technique(_unmarked(load_suite(options.suite)), options.technique)
     plan, _ = with_data(lambda: _planned(suite, options), True, console)
     store = Store(options.results / suite.name, _also(options, suite.name))
+    plan = followed(plan, store)
     wanted = restrict(plan, [one for one in plan.cells if one.technique in (label, BASELINE)])
     held = look_up(wanted, store, options.retry)
     states = compare(wanted, held.statuses, held.scored, store.remembered(), held.lost)
-    told = terminal.summary(wanted, states, estimate(store, wanted, states, worker_count(options)))
+    unsearched = missing(wanted, store) if wanted.searches else set()
+    seconds = estimate(store, wanted, states, worker_count(options), unsearched)
+    told = terminal.summary(wanted, states, seconds, unsearched)
     console.print(f"{label} against {_named(store)}: {told}", soft_wrap=True, markup=False, highlight=False)
     unwell = 0
-    if any(state.missing or state.to_score for state in states):
+    if unsearched or any(state.missing or state.to_score for state in states):
         with terminal.Running(console, wanted) as observer:
             execute = executor(options)
             unwell = runner.run(wanted, store, execute, observer, options.retry, options.timeout, True).unwell
         store = Store(store.path, store.folders[:-1])  # the other one remembers what was there before
+        plan = followed(plan, store, recorded)
     field = [one.label for one in suite.techniques]
     return compare_stored(plan.as_dict(), store, label, BASELINE, field), unwell
 

@@ -19,6 +19,7 @@ from bench.preparation import Prepared
 from bench.process import machine, release_memory, settle_process
 from bench.recording import HeldOut, Recorded, curve_steps, record
 from bench.scoring import PARTS, Outcome, relative, score_rules, score_values
+from bench.searchrows import Use, for_search
 from bench.splits import Split, split
 from bench.stages.decisions import Priors
 
@@ -75,8 +76,8 @@ def _leak(job: Job) -> str:
         return _watched[name]
     for place in job.places:
         try:
-            data, fingerprint = _cached(job.dataset, job.seed, place.repeat)
-            parts = split(job.dataset, data, job.folds, job.seed, place.repeat, place.fold)
+            data, fingerprint = _cached(job.dataset, job.seed, place.repeat, job.use)
+            parts = split(job.dataset, data, job.folds, job.seed, place.repeat, place.fold, job.use)
             audit.watch(job.dataset, data, parts, fingerprint)
             found = canary.leak(canary.Trial(job.dataset, data, parts, job.recipe, job.rules, _streams(job, place)))
         except FAILURES:
@@ -141,8 +142,8 @@ class _Ready:
 
 def _make_ready(job: Job, place: Place) -> _Ready:
     """Make the data of one trial and prepare its rows."""
-    data, fingerprint = _cached(job.dataset, job.seed, place.repeat)
-    parts = split(job.dataset, data, job.folds, job.seed, place.repeat, place.fold)
+    data, fingerprint = _cached(job.dataset, job.seed, place.repeat, job.use)
+    parts = split(job.dataset, data, job.folds, job.seed, place.repeat, place.fold, job.use)
     seal = audit.watch(job.dataset, data, parts, fingerprint)
     all_streams = (_streams(job, place, member) for member in range(job.recipe.members))
     ready = members.sharing(
@@ -218,7 +219,7 @@ def _predict(job: Job, stack: "list[_Ready]", fits: list[training.Fit]) -> _Pred
         own = [output for fit, rows in stacks for output in training.predict(fit.network, rows)]
         return members.averaged(own, recipe.members, regression)
 
-    outputs = {name: predicted(name) for name in PARTS}
+    outputs = {name: predicted(name) for name in PARTS if all(map(len, inputs[name]))}
     curves = record(fits, tests, job.curve_metric, recipe) if job.curve_metric else []
     seconds = (time.thread_time() - began) / len(stack)
     return _Predicted(outputs, tests, curves, seconds)
@@ -238,11 +239,11 @@ def _score(job: Job, stack: "list[_Ready]", fit: members.Together, predicted: _P
     """Return the record, scores, labels, logits and truths of one trial of a stack."""
     began = time.thread_time()
     part, one = Part.empty(), stack[index]
-    outputs = {name: predicted.outputs[name][index] for name in PARTS}
+    outputs = {name: held[index] for name, held in predicted.outputs.items()}
     truth, day = predicted.tests[index].truth, predicted.tests[index].day
     audit.check_scored(one.seal, one.data, one.split, one.members, predicted.tests[index], outputs)
     row = records.record(job, one.place) | _measured(job, one, fit, index, len(stack))
-    row |= {"truth": records.truth_digest(truth, day), "rows_test": len(truth)}
+    row |= {"truth": records.truth_digest(truth, day) if len(truth) else "", "rows_test": len(truth)}
     row["evaluate_seconds"] = fit.evaluate_seconds + predicted.seconds
     if reason := _divergence(fit, index, outputs):
         row |= {"status": "diverged", "reason": reason}
@@ -250,9 +251,10 @@ def _score(job: Job, stack: "list[_Ready]", fit: members.Together, predicted: _P
         truths = {"train": one.data.targets[one.prepared.rows], "test": truth}
         truths["validation"] = one.data.targets[one.split.validation]
         days = {"test": day}
-        own = {name: (outputs[name], truths[name], days.get(name)) for name in PARTS}
+        own = {name: (outputs[name], truths[name], days.get(name)) for name in outputs}
         _add_scores(job, one, own, one.prepared.priors(None if fit.prior is None else fit.prior[index]), part)
-        part.truths[row["truth"]] = {"target": truth, "day": day}
+        if len(truth):
+            part.truths[row["truth"]] = {"target": truth, "day": day}
         if predicted.curves:
             row |= records.recorded(predicted.curves[index], job.curve_metric)
     row["score_seconds"] = time.thread_time() - began
@@ -283,7 +285,10 @@ def _test_rows(one: "_Ready") -> HeldOut:
         when = None if data.time is None else data.time[rows]
         inputs, targets = data.inputs[rows], data.targets[rows]
     day = None if when is None else np.floor(when).astype(np.int64)
-    return HeldOut(scaling.inputs(inputs), targets, day, scaling.targets(targets), scaling.restore, data.unit)
+    scaled = scaling.inputs(inputs) if len(inputs) else inputs  # a search trial has none
+    return HeldOut(
+        scaled, targets, day, scaling.targets(targets) if len(targets) else targets, scaling.restore, data.unit
+    )
 
 
 def _add_scores(
@@ -302,7 +307,8 @@ def _add_scores(
         }
         rows, values = score_values(outcomes, one.data.unit)
         part.scores.extend({"key": key, "rule": "", **row} for row in rows)
-        part.labels.append({"key": key, "rule": "", "predicted": [], "values": values})
+        if "test" in outcomes:
+            part.labels.append({"key": key, "rule": "", "predicted": [], "values": values})
         return
     outcomes = {name: Outcome(relative(out), truth, day) for name, (out, truth, day) in own.items()}
     scored = score_rules(key, job.rules, outcomes, priors)
@@ -342,7 +348,7 @@ def _measured(job: Job, one: "_Ready", fit: members.Together, index: int, stack:
         "rows_train": len(prepared.targets),
         "rows_own": len(prepared.own_targets),
         "rows_validation": len(prepared.validation_targets),
-        "fingerprint": _fingerprint(job.dataset, job.seed, one.place.repeat),
+        "fingerprint": _cached(job.dataset, job.seed, one.place.repeat, job.use)[1],
         "split": one.split.digest(),
         "evaluation": one.seal.digest,
         "seen_prior": records.listed(None if priors is None else priors.loss),
@@ -356,17 +362,17 @@ def _measured(job: Job, one: "_Ready", fit: members.Together, index: int, stack:
     }
 
 
-_cache: "OrderedDict[tuple[str, int, int], tuple[Data, str]]" = OrderedDict()
+_cache: "OrderedDict[tuple[str, int, int, bool], tuple[Data, str]]" = OrderedDict()
 
 
-def _cached(dataset: Dataset, seed: int, repeat: int) -> tuple[Data, str]:
+def _cached(dataset: Dataset, seed: int, repeat: int, use: Use = "all") -> tuple[Data, str]:
     """Return the arrays of one repeat and their fingerprint; recent ones stay in memory, up to ``_CACHE_BYTES``."""
     if wild.tampering():
-        data = dataset.make(seed, repeat)
+        data = _made(dataset, seed, repeat, use)
         return data, data.fingerprint()
-    name = (digest(dataset.identity()), seed, repeat)
+    name = (digest(dataset.identity()), seed, repeat, use == "search")
     if name not in _cache:
-        data = dataset.make(seed, repeat)
+        data = _made(dataset, seed, repeat, use)
         _cache[name] = (data, data.fingerprint())
         while len(_cache) > 1 and sum(_size(held) for held, _ in _cache.values()) > _CACHE_BYTES:
             _cache.popitem(last=False)
@@ -374,12 +380,10 @@ def _cached(dataset: Dataset, seed: int, repeat: int) -> tuple[Data, str]:
     return _cache[name]
 
 
-def _data(dataset: Dataset, seed: int, repeat: int) -> Data:
-    return _cached(dataset, seed, repeat)[0]
-
-
-def _fingerprint(dataset: Dataset, seed: int, repeat: int) -> str:
-    return _cached(dataset, seed, repeat)[1]
+def _made(dataset: Dataset, seed: int, repeat: int, use: Use) -> Data:
+    """Return the arrays of one repeat, without test rows for a search."""
+    data = dataset.make(seed, repeat)
+    return for_search(dataset, data, seed) if use == "search" else data
 
 
 def _size(data: Data) -> int:

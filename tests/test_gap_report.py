@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from scipy import stats
 
+from bench.paths import value_at
 from bench.reporting import Analysis, analyse, gapwords, page, single, tables, terminal_ranking
 from bench.reporting.closing import closing
 from bench.reporting.figures import GAP, draw
 from bench.reporting.gapcurves import gap_curves_figure
-from bench.reporting.grids import Grid, grids_of, short_names, value_at
+from bench.reporting.grids import Grid, grids_of, short_names
 from bench.reporting.page import write_report
 from bench.reporting.sensitivity import lines_of, places_of
 from bench.reporting.standing import DatasetAnalysis, Standing

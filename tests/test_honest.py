@@ -24,10 +24,10 @@ from bench.output import plain
 from bench.plan import Plan, filter_plan, make_plan
 from bench.reporting import Analysis, analyse, honesttables, honestwords, imbalance, terminal_ranking
 from bench.reporting.gains import Adjustment, Gains
-from bench.reporting.honest import choose, weighted_score
+from bench.reporting.honest import choose
 from bench.reporting.page import write_report
 from bench.reporting.standing import DatasetAnalysis, Standing
-from bench.scoring import BLOCKS, CROSSED, Outcome, relative, score_rule
+from bench.scoring import BLOCKS, CROSSED, Outcome, relative, score_rule, weighted_score
 from bench.stages.corrections import PriorCorrection
 from bench.stages.decisions import Argmax, Priors, row_weights, to_logits
 from bench.stages.thresholds import TunedThreshold

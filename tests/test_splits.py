@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bench.cutting import cut
 from bench.datasets import create
 from bench.datasets.base import Data
 from bench.errors import UsageError
-from bench.splits import _folds, check_folds, folds_of_repeat, picture, split, target_prior
+from bench.splits import check_folds, folds_of_repeat, picture, split, target_prior
 from tests.tiny import TinyTable
 
 
@@ -94,9 +95,9 @@ def test_rows_of_one_moment_stay_in_one_time_block_and_no_block_is_empty(moments
     arrays, source = dataclasses.replace(arrays, time=when), dataset("time", True)
     if len(np.unique(when)) < folds:
         with pytest.raises(ValueError, match=f"{folds} folds need at least {folds} moments in time"):
-            _folds(source, arrays, np.arange(len(when)), folds, ("folds", 0))
+            cut(source, arrays, np.arange(len(when)), folds, ("folds", 0))
         return
-    blocks = [when[rows] for rows in _folds(source, arrays, np.arange(len(when)), folds, ("folds", 0))]
+    blocks = [when[rows] for rows in cut(source, arrays, np.arange(len(when)), folds, ("folds", 0))]
     assert sum(map(len, blocks)) == len(when)
     for early, late in itertools.pairwise(blocks):
         assert early.max() < late.min()
@@ -105,7 +106,7 @@ def test_rows_of_one_moment_stay_in_one_time_block_and_no_block_is_empty(moments
 @pytest.mark.parametrize("folds", [2, 5])
 def test_time_blocks_of_distinct_moments_are_as_equal_as_can_be(folds: int) -> None:
     arrays = dataclasses.replace(data(0, 90), time=np.random.default_rng(0).permutation(126).astype(float))
-    sizes = [len(rows) for rows in _folds(dataset("time", True), arrays, np.arange(126), folds, ("folds", 0))]
+    sizes = [len(rows) for rows in cut(dataset("time", True), arrays, np.arange(126), folds, ("folds", 0))]
     assert max(sizes) - min(sizes) <= 1
 
 

@@ -150,7 +150,7 @@ STAGE = "is a stage, not a value"
         (TWO, "{use: [last-value, dropout], test_curve: true}", "8:11", "unknown field of last-value 'dropout'"),
         (TWO, "{use: baseline, name: again, test_curves: true}", "8:34", "did you mean 'test_curve'"),
         (TWO, "[last-value, dropout]", "8:5", "unknown field of last-value 'dropout'"),
-        (TWO, "focal: {}", "8:5", "unknown key 'focal'. Valid: datasets, grid, name, set, test_curve, use"),
+        (TWO, "focal: {}", "8:5", "unknown key 'focal'. Valid: choose, datasets, grid, name, set, test_curve, use"),
         (TWO, "{name: x}", "8:5", "the key 'use' is missing"),
         (TWO, "{use: focal, name: baseline}", "8:5", "only the plain recipe on all datasets can be called 'baseline'"),
         (TWO, "{use: focal, name: 'a, b'}", "8:24", "anything but commas and brackets"),

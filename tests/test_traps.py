@@ -344,7 +344,7 @@ class Peeking(CrossEntropy):
 
     def begin(self, context: Context):
         dataset = create("digits", {})
-        data = work._data(dataset, 1, 0) if self.way == "cache" else dataset.make(1, 0)
+        data = work._cached(dataset, 1, 0)[0] if self.way == "cache" else dataset.make(1, 0)
         rows = np.asarray(getattr(data, self.part), dtype=float)
         if self.part == "targets":
             rows = rows[split(dataset, data, 3, 1, 0, 0).validation] if self.way == "cut" else rows

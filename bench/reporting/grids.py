@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bench.paths import is_number, value_at
+
 Recipe = Mapping[str, Any]
 
 
@@ -35,10 +37,11 @@ def grids_of(techniques: Sequence[Mapping[str, Any]], recipe_of: Callable[[str],
     held: dict[tuple[str, str, str], list[tuple[float, str]]] = {}
     for one in techniques:
         for path, value in one["setting"].items():
-            if _is_number(value):
+            if is_number(value):
                 key = _key(one["parts"], {name: other for name, other in one["setting"].items() if name != path})
                 held.setdefault((*key, path), []).append((float(value), one["label"]))
-    plain = {_key(one["parts"], one["setting"]): one["label"] for one in techniques}
+    # one whose value is chosen on validation rows has another setting on every dataset, and is the default of none
+    plain = {_key(one["parts"], one["setting"]): one["label"] for one in techniques if not one.get("choose")}
     found = []
     for (name, rest, path), points in held.items():
         label = plain.get((name, rest), "")
@@ -54,26 +57,6 @@ def grids_of(techniques: Sequence[Mapping[str, Any]], recipe_of: Callable[[str],
 
 def _key(parts: Sequence[str], setting: Mapping[str, Any]) -> tuple[str, str]:
     return " + ".join(parts), json.dumps(setting, sort_keys=True)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def value_at(recipe: Recipe | None, path: str) -> float:
-    """Return the number that a recipe holds at a dotted path ('penalties.l2.strength'); NaN where it holds none.
-
-    In a slot of several stages the next name is the kind of one of them.
-    """
-    held: Any = recipe
-    for name in path.split("."):
-        if isinstance(held, Mapping):
-            held = held.get(name)
-        elif isinstance(held, list):
-            held = next((one for one in held if isinstance(one, Mapping) and one.get("kind") == name), None)
-        else:
-            return math.nan
-    return float(held) if _is_number(held) else math.nan
 
 
 def short_names(grids: Sequence[Grid]) -> dict[str, str]:

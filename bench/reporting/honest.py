@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.companions import ARGMAX, CORRECTED, TUNED
-from bench.metrics import METRICS, score
+from bench.metrics import METRICS
 from bench.reporting.gains import Adjusted, Adjustment, Gains, Judged
 from bench.reporting.judging import margin
 from bench.reporting.sides import OWN, Side, Sides, Tables, make_sides
-from bench.scoring import CROSSED
+from bench.scoring import CROSSED, weighted_score
 
 if TYPE_CHECKING:
     from bench.store import Store
@@ -124,20 +124,6 @@ def _candidate(
         for key in trained.index
     ]
     return Adjustment(name, rule, float(np.mean(found)), reads_labels and part != CROSSED)
-
-
-def weighted_score(counts: np.ndarray, target: np.ndarray, metric: str) -> float:
-    """Return a metric made of counts [C x C, flat], its rows weighted to class shares [C]; NaN where there are none.
-
-    A class without rows cannot be weighted up; the others then share its part, as in ``row_weights``.
-    """
-    if len(counts) != len(target) ** 2:
-        return np.nan
-    matrix = counts.reshape(len(target), -1)
-    rows = matrix.sum(axis=1)
-    wanted = np.where(rows > 0, target, 0.0)
-    weights = np.divide(wanted, rows, out=np.zeros(len(rows)), where=rows > 0)
-    return float(score(matrix * weights[:, None], metric))
 
 
 def _without_companions(tables: Tables, adjusted: Side | None) -> Tables:
