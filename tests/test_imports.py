@@ -8,6 +8,7 @@ import pytest
 
 LIGHT = [
     "recipe", "catalogue", "suite", "plan", "splits", "statistics", "metrics", "store", "reporting", "scoring", "audit",
+    "searches", "searched", "gridentries",
 ]  # fmt: skip
 
 
