@@ -2,8 +2,10 @@
 
 import pytest
 
+from bench.reporting.standing import Standing
+from bench.statistics import Verdict
 from bench.store import Store
-from tools.write_findings import CLAIMS, HOLDS, PAGE, REFERENCE, Check, Finding, find, page, sentence
+from tools.write_findings import CLAIMS, HOLDS, PAGE, REFERENCE, Check, Expected, Finding, find, page, sentence
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +36,10 @@ def test_a_comparison_is_the_difference_of_the_two_mean_scores(reference: Store)
     assert found.standing.difference.estimate == pytest.approx(means[0] - means[1])
 
 
-class Said:
-    def __init__(self, word: str) -> None:
-        self.word = word
+def said(word: str) -> Standing:
+    """Return a standing with this verdict; 'incomplete' has none."""
+    verdict = None if word == "incomplete" else Verdict(word, "", 0.01, 0.5, 0.1)
+    return Standing("t", "planted", False, "", 2, 1, {}, (), "", "", verdict=verdict)
 
 
 @pytest.mark.parametrize(
@@ -50,14 +53,14 @@ class Said:
     ],
 )  # fmt: skip
 def test_a_claim_holds_where_the_verdict_shows_it_and_fails_where_it_shows_otherwise(
-    claimed: str, word: str, held: str
+    claimed: Expected, word: str, held: str
 ) -> None:
-    assert Finding(Check("fraud", "smote", "roc_auc", claimed), Said(word), 0.5).held == held
+    assert Finding(Check("fraud", "smote", "roc_auc", claimed), said(word), 0.5).held == held
 
 
 def test_a_claim_is_summed_up_in_one_sentence() -> None:
     yes, no, neither = (
-        Finding(Check("d", "t", "m", "better"), Said(word), 0.5) for word in ("better", "worse", "undecided")
+        Finding(Check("d", "t", "m", "better"), said(word), 0.5) for word in ("better", "worse", "undecided")
     )
     assert sentence([yes, yes]) == "Held here."
     assert sentence([no]) == "Did not hold here."

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from bench import members, runner, training, work
+from bench import members, runner, stacks, training, work
 from bench.catalogue import TECHNIQUES
 from bench.datasets.base import Data, Dataset
 from bench.jobs import Job, Part
@@ -279,8 +279,8 @@ def test_no_stack_holds_more_networks_than_without_members(count: int) -> None:
     recipe = dataclasses.replace(tiny.baseline(TABLE), members=count)
     trials = tuple(Place(repeat, 0, 0, f"key {repeat}") for repeat in range(30))
     plan = _Plan((_training(recipe, trials),), type("Suite", (), {"seed": 1}))
-    sizes = [len(job.places) for job in runner.missing_jobs(plan, (), 0, None)]  # type: ignore[arg-type]
-    most = max(1, runner.STACK // count)
+    sizes = [len(job.places) for job in stacks.missing_jobs(plan, (), 0, None)]  # type: ignore[arg-type]
+    most = max(1, stacks.STACK // count)
     assert sum(sizes) == 30
     assert max(sizes) <= most
     assert len(sizes) == -(-30 // most), "and no fewer than they can be"

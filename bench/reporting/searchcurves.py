@@ -139,8 +139,12 @@ def _curve(plot: Plot, one: Tuned) -> None:
     broken = np.isnan(means)
     plot.page.plot(plot.x(one.values[broken]), plot.y([worst] * int(broken.sum())), "x", color=BAD, markersize=4)
     chosen = one.values == one.chosen
-    face = {"markerfacecolor": "none"} if one.edge else {}
-    colour = BAD if one.edge else COLOUR
+    colour, face = (BAD, "none") if one.edge else (COLOUR, COLOUR)
     plot.page.plot(
-        plot.x(one.values[chosen]), plot.y(np.clip(means[chosen], low, high)), "o", color=colour, markersize=6, **face
+        plot.x(one.values[chosen]),
+        plot.y(np.clip(means[chosen], low, high)),
+        "o",
+        color=colour,
+        markersize=6,
+        markerfacecolor=face,
     )
