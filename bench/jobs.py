@@ -1,6 +1,6 @@
 """A job, what a worker is given, and a part, what it returns: plain nouns that travel between processes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,11 +11,21 @@ from bench.keys import Place
 from bench.recipe import Recipe
 from bench.searchrows import Use
 from bench.stages.decisions import Rule
+from bench.stages.optimizers import Optimizer
+
+
+@dataclass(frozen=True)
+class Own:
+    """What one trial of a job has for itself, where its trials are of several trainings that differ in their rate."""
+
+    training: str
+    technique_label: str
+    optimizer: Optimizer
 
 
 @dataclass(frozen=True)
 class Job:
-    """One stack to train: trials of one training, and the rules to score on them.
+    """One stack to train: trials of one training, or of some that differ in their learning rate alone, and their rules.
 
     part      names the parts it is stored under
     identity  digest of the dataset's identity where the plan was made: a worker with other data must not train
@@ -23,6 +33,7 @@ class Job:
     probe     where above 0: train for so many steps, time it and record nothing else
     curve_metric  where given: record the loss and this metric on test rows along the training
     use       of the dataset's rows: 'search' for trials that are given no test rows
+    own       by key, what trials have for themselves; empty where all are of ``training`` and have its recipe's rate
     Labels are hints for people, not identity.
     """
 
@@ -42,6 +53,16 @@ class Job:
     probe: int = 0
     curve_metric: str = ""
     use: Use = "all"
+    own: Mapping[str, Own] = field(default_factory=dict)
+
+    def named(self, key: str) -> tuple[str, str]:
+        """Return the training of a trial and the label of its technique."""
+        one = self.own.get(key)
+        return (self.training, self.technique_label) if one is None else (one.training, one.technique_label)
+
+    def optimizers(self, keys: Iterable[str]) -> list[Optimizer]:
+        """Return the optimizer of each trial; none where all have the recipe's."""
+        return [self.own[key].optimizer for key in keys] if self.own else []
 
 
 @dataclass

@@ -15,11 +15,12 @@ from bench.recording import Recorded
 
 def record(job: Job, place: Place, status: str = "ok", reason: str = "") -> dict[str, Any]:
     """Return a record with identity, status and provenance, and nothing measured yet."""
+    training, technique = job.named(place.key)
     return {
         "key": place.key,
-        "training": job.training,
+        "training": training,
         "dataset": job.dataset_label,
-        "technique": job.technique_label,
+        "technique": technique,
         "repeat": place.repeat,
         "fold": place.fold,
         "replica": place.replica,

@@ -166,7 +166,7 @@ class Running:
             if row["part"] != "test" or row.get("reason"):
                 continue
             known = cells.get((row["key"], row["rule"]))
-            own = [(job.dataset_label, job.technique_label)] if row["rule"] == _own_rule(job) else []
+            own = [(job.dataset_label, job.named(row["key"])[1])] if row["rule"] == _own_rule(job) else []
             for dataset, technique in own if known is None else [(cell.dataset, cell.technique) for cell in known]:
                 self._scores[dataset, technique].append(row[metric_of[dataset]])
 

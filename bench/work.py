@@ -180,7 +180,8 @@ def _fits(job: Job, stack: "list[_Ready]", steps: int, deadline: float | None) -
     outputs = _outputs(job.dataset, stack[0].data)
     wanted = curve_steps(steps) if job.curve_metric else ()
     stacks = [columns] if job.recipe.stacks else [[column] for column in columns]
-    return [training.fit(job.recipe, own, outputs, steps, deadline, snapshots=wanted) for own in stacks]
+    rates = job.optimizers(one.place.key for one in stack for _ in one.members)  # only of trials that stack
+    return [training.fit(job.recipe, own, outputs, steps, deadline, wanted, rates) for own in stacks]
 
 
 def _outputs(dataset: Dataset, data: Data) -> int:
