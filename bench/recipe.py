@@ -131,6 +131,17 @@ class Recipe:
         steps = max(1, round(self.steps * self.steps_factor * self.batch_size / batch))
         return dataclasses.replace(self, batch_size=batch, steps=steps, batch_factor=1.0, steps_factor=1.0)
 
+    def brief(self) -> "Recipe":
+        """Return the recipe as a trial run has it: no stage trains a model of its own for longer than the network."""
+        short: dict[str, Any] = {}
+        for slot in dataclasses.fields(self):
+            held = getattr(self, slot.name)
+            if isinstance(held, Stage):
+                short[slot.name] = held.brief(self.steps)
+            elif isinstance(held, tuple) and slot.name != "phases":
+                short[slot.name] = tuple(one.brief(self.steps) for one in held)
+        return dataclasses.replace(self, **short)
+
     def in_phases(self) -> "tuple[Recipe, ...]":
         """Return the recipe of each phase in turn, the first of them without any phase's change.
 

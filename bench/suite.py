@@ -28,6 +28,7 @@ class SuiteDataset:
                  for errors
     parts        catalogue entries that are part of the baseline here; ``recipe`` has them in it
     left_out     labels of the suite's techniques that are not tried here
+    brief        whether this is for a trial run: no stage trains a model of its own for longer than the network
     """
 
     label: str
@@ -41,6 +42,7 @@ class SuiteDataset:
     optional: bool
     parts: tuple[Technique, ...] = ()
     left_out: frozenset[str] = frozenset()
+    brief: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class SuiteTechnique:
     def recipe(self, dataset: SuiteDataset) -> Recipe:
         """Return the recipe it makes of a dataset's baseline. Raises UsageError where changes contradict."""
         recipe = apply(dataset.recipe, combine(self.parts, dataset.dataset.kind))
-        return with_settings(recipe, self.setting).resolved()
+        made = with_settings(recipe, self.setting).resolved()
+        return made.brief() if dataset.brief else made
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,9 @@ def smoke(suite: Suite) -> Suite:
         most = SMOKE_STEPS if one.recipe.stacks else SMOKE_STEPS // 8
         recipe = dataclasses.replace(one.recipe, steps=min(one.recipe.steps, most))
         small = _smaller(one)
-        datasets.append(dataclasses.replace(one, dataset=small, recipe=recipe, repeats=2, folds_per_repeat=1))
+        datasets.append(
+            dataclasses.replace(one, dataset=small, recipe=recipe, repeats=2, folds_per_repeat=1, brief=True)
+        )
     choosing = dataclasses.replace(suite.choosing, repeats=1, extend=0)
     return dataclasses.replace(suite, name=f"{suite.name}-smoke", datasets=tuple(datasets), choosing=choosing)
 

@@ -48,7 +48,7 @@ class Case:
 
     @property
     def recipe(self) -> Recipe:
-        return self.changed.resolved()
+        return self.changed.resolved().brief()
 
 
 def _fits(technique: Technique, dataset: Dataset, base: Recipe) -> bool:
@@ -157,7 +157,7 @@ def test_it_is_off_at_evaluation(members: list[Member]) -> None:
 )
 def test_at_its_neutral_setting_training_is_the_baselines_bit_for_bit(neutral: Case) -> None:
     assert neutral.technique.neutral is not None
-    recipe = apply(neutral.changed, neutral.technique.neutral).resolved()
+    recipe = apply(neutral.changed, neutral.technique.neutral).resolved().brief()
     repeats = [0, 1] if recipe.stacks else [1]
     _same(*(_trained(one, neutral.dataset, repeats)[-1] for one in (recipe, neutral.base)))
 

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from bench.stages.augmentation import ClassNoise
 from bench.stages.generating import AutoencoderSamples, GanSamples, Generating
 from tests import tiny
 
@@ -47,6 +48,15 @@ def test_new_rows_have_the_classs_mean_and_covariance(stage: Generating) -> None
     np.testing.assert_allclose(np.corrcoef(new.T), np.corrcoef(own.T), atol=0.25)
     common = normal()[0][:COMMON]
     assert np.abs(common.mean(0) - own.mean(0)).max() > deviation.max(), "the other class would not pass"
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=kind)
+def test_in_a_trial_run_a_generator_trains_no_longer_than_the_network(stage: Generating) -> None:
+    recipe = dataclasses.replace(tiny.CASES["table"][1], steps=20, resample=stage, augment=(ClassNoise(),))
+    short = recipe.brief()
+    assert short.resample == dataclasses.replace(stage, steps=20)
+    assert dataclasses.replace(short, resample=stage) == recipe
+    assert dataclasses.replace(recipe, steps=1000).brief().resample == stage
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=kind)

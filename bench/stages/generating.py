@@ -5,11 +5,12 @@ one class as of another. Numbers are centred and scaled for it: those of tables 
 one standard deviation. M new rows, F numbers, B rows of a batch, Z codes.
 """
 
+import dataclasses
 import importlib
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from bench.stages.base import require
 from bench.stages.sampler import Resample, class_counts, flat, raised, raised_counts
@@ -41,6 +42,10 @@ class Generating(Resample):
         require(0 < self.ratio <= 1, f"ratio must be above 0 and at most 1, got {self.ratio}")
         for name in ("steps", "batch", "width"):
             require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
+
+    def brief(self, steps: int) -> Self:
+        """Return a generator that trains no longer than that."""
+        return dataclasses.replace(self, steps=min(self.steps, steps))
 
     def load(self) -> None:
         """Import torch."""
