@@ -48,7 +48,7 @@ def _table(rows: Iterable[tuple[str, str]]) -> str:
     left = max(len(name) for name, _ in rows) + 4
     lines = []
     for name, text in rows:
-        wrapped = textwrap.wrap(text, WIDTH - left)
+        wrapped = textwrap.wrap(text, WIDTH - left, break_on_hyphens=False)
         lines.append(f"  {name:<{left - 2}}{wrapped[0]}")
         lines += [" " * left + line for line in wrapped[1:]]
     return "\n".join(lines) + "\n"
