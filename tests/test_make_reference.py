@@ -3,8 +3,10 @@
 import dataclasses
 from pathlib import Path
 
+from bench import execution, runner
 from bench.reporting.page import write_report
 from bench.store import Store
+from tests import test_searches
 from tests.synthetic import wide, write
 from tools.make_reference import gather
 
@@ -25,3 +27,14 @@ def test_gathered_results_give_the_same_report_from_a_part_per_dataset(tmp_path:
     assert {file.name: file.read_bytes() for file in before.iterdir()} == {
         file.name: file.read_bytes() for file in after.iterdir()
     }
+
+
+def test_search_trials_go_along(tmp_path: Path) -> None:
+    run = Store(tmp_path / "run")
+    runner.run(test_searches.plan_of(tmp_path), run, execution.inline, test_searches.Sums())
+    gather(run.path, tmp_path / "reference")
+    reference = Store(tmp_path / "reference")
+    assert len(list((reference.searches.path / "records").iterdir())) == 1
+    pages = [write_report(one.path, tmp_path / "report" / one.path.name).page for one in (run, reference)]
+    assert pages[0].read_bytes() == pages[1].read_bytes()
+    assert "<section id='searches'>" in pages[0].read_text(encoding="utf-8")

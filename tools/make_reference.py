@@ -19,23 +19,33 @@ from bench.reporting.index import write_indexes
 from bench.reporting.page import write_report
 
 TIERS = ("records", "scores", "labels")
+SEARCH_TIERS = ("records", "scores")  # of search trials, which have no test rows
 REFERENCE = Path("results/reference")
 
 
 def gather(run: Path, reference: Path) -> None:
     """Write what a report needs of a run's folder to another folder, in one part per tier and dataset."""
     shutil.rmtree(reference, ignore_errors=True)
-    for name in ("truth", "trainings"):
-        shutil.copytree(run / name, reference / name)
+    for name in ("truth", "trainings", "searches/trainings"):
+        if (run / name).is_dir():
+            shutil.copytree(run / name, reference / name)
     shutil.copy(run / "plan.json", reference / "plan.json")
-    tables = {tier: _whole(run / tier, tier) for tier in TIERS}
-    datasets = tables["records"]["dataset"].unique().to_pylist()
-    facts = {one["label"]: one for one in json.loads((run / "plan.json").read_text(encoding="utf-8"))["datasets"]}
-    for number, dataset in enumerate(datasets):
+    plan = json.loads((run / "plan.json").read_text(encoding="utf-8"))
+    forecasts = {
+        one["label"] for one in plan["datasets"] if (one["task"], one["repeats"]) == ("regression", "independent")
+    }
+    _by_dataset(run, reference, TIERS, forecasts)
+    if (run / "searches").is_dir():
+        _by_dataset(run / "searches", reference / "searches", SEARCH_TIERS, forecasts)
+
+
+def _by_dataset(run: Path, reference: Path, tiers: tuple[str, ...], forecasts: set[str]) -> None:
+    """Write one part per tier and dataset; ``forecasts``: datasets whose predicted values stay behind."""
+    tables = {tier: _whole(run / tier, tier) for tier in tiers}
+    for number, dataset in enumerate(tables["records"]["dataset"].unique().to_pylist()):
         own = tables["records"].filter(pc.field("dataset") == dataset)
-        forecast = (facts[dataset]["task"], facts[dataset]["repeats"]) == ("regression", "independent")
         for tier, table in tables.items():
-            keys = own["key"][:0] if tier == "labels" and forecast else own["key"]
+            keys = own["key"][:0] if tier == "labels" and dataset in forecasts else own["key"]
             part = table.filter(pc.is_in(table["key"], keys.combine_chunks()))
             (reference / tier).mkdir(exist_ok=True)
             write_table(reference / tier / f"{number:06d}-{dataset}.parquet", part)
