@@ -36,9 +36,6 @@ def test_search_trials_go_along(tmp_path: Path) -> None:
     reference = Store(tmp_path / "reference")
     assert len(list((reference.searches.path / "records").iterdir())) == 1
     pages = [write_report(one.path, tmp_path / "report" / one.path.name).page for one in (run, reference)]
-    for name in (
-        "searches.csv",
-        "search-curves.csv",
-    ):  # costs may come from probes, which stay behind
+    for name in ("searches.csv", "search-curves.csv"):  # costs may come from probes, which stay behind
         assert (pages[0].parent / name).read_bytes() == (pages[1].parent / name).read_bytes()
     assert "<section id='searches'>" in pages[0].read_text(encoding="utf-8")
