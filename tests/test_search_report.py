@@ -217,6 +217,7 @@ def test_the_page_leads_with_the_map_and_holds_all_three_figures(store: Store, f
     for name in (searchmap.NAME, tries.NAME, searchcurves.NAME):
         assert (tmp_path / f"{name}.csv").stat().st_size > 100
         assert (tmp_path / f"{name}-generator.svg").is_file()
+    assert "The best mean score on validation rows was that of" in page[: page.index("<nav")]
     assert "searches.csv" in (tmp_path / "README.md").read_text(encoding="utf-8")
 
 

@@ -32,8 +32,10 @@ def terminal_ranking(analysis: Analysis) -> RenderableType:
             line = cells(one, 3) | {"verdict": told(one)}
             table.add_row(*(Text(line[heading]) for heading in TERMINAL_HEADINGS), style=STYLES.get(one.word, ""))
         if not dataset.absent:
-            shown += [Text(f"{dataset.label}: {focus.heading}", style="bold")] if focus.heading else []
-            shown += [Text(f"- {sentence}") for sentence in focus.in_short(analysis, dataset)]
+            told_first = focus.in_short(analysis, dataset)
+            heading = f"{dataset.label}: {focus.heading}" if told_first and focus.heading else ""
+            shown += [Text(heading, style="bold")] if heading else []
+            shown += [Text(f"- {sentence}") for sentence in told_first]
         shown += [Text(title(dataset), style="italic") if dataset.absent else table, *map(Text, lacking(dataset)), ""]
     if any(one.word == "undecided" for dataset in analysis.datasets for one in dataset.planned):
         shown.append(Text(UNDECIDED, style="italic"))

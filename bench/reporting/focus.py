@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from bench.reporting import gapwords, imbalance, leverpage, searchmap, tries, words
+from bench.reporting import gapwords, imbalance, leverpage, searchmap, searchpage, tries, words
 from bench.reporting.standing import Analysis, DatasetAnalysis
 
 
@@ -44,7 +44,11 @@ Answers = Callable[[Analysis, DatasetAnalysis], list[str]]
 
 
 def _verdicts(analysis: Analysis, dataset: DatasetAnalysis) -> list[str]:
-    return words.summary(dataset)[:1]
+    return [*words.summary(dataset)[:1], *searchpage.sentences(dataset)]
+
+
+def _searched(analysis: Analysis, dataset: DatasetAnalysis) -> list[str]:
+    return searchpage.sentences(dataset)
 
 
 def _nothing(analysis: Analysis, dataset: DatasetAnalysis) -> list[str]:
@@ -81,7 +85,9 @@ def _gap(analysis: Analysis, dataset: DatasetAnalysis) -> list[str]:
 
 
 FOCI: Mapping[str, Focus] = {
-    "score": Focus(figures=(searchmap.NAME, tries.NAME)),
+    "score": Focus(
+        in_short=_searched, heading="what was chosen on validation rows", figures=(searchmap.NAME, tries.NAME)
+    ),
     "gap": Focus(
         answers=_gap,
         in_short=_gap,
