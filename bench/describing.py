@@ -11,7 +11,7 @@ from typing import Any
 from bench.catalogue import TECHNIQUES
 from bench.datasets import DATASETS
 from bench.datasets.base import Dataset
-from bench.errors import UsageError, unknown
+from bench.errors import LISTED, UsageError, unknown
 from bench.keys import canonical, told
 from bench.metrics import METRICS, Metric
 from bench.output import Answer
@@ -65,7 +65,7 @@ def description(name: str) -> Answer:
         )
     if name in METRICS:
         return Answer(0, {"kind": "metric", "metric": _metric_data(METRICS[name])}, _metric(METRICS[name]))
-    raise UsageError(unknown("technique, dataset or metric", name, [*TECHNIQUES, *DATASETS, *METRICS]))
+    raise UsageError(unknown("technique, dataset or metric", name, [*TECHNIQUES, *DATASETS, *METRICS], LISTED))
 
 
 def _technique(technique: Technique) -> str:

@@ -23,16 +23,29 @@ class IncompleteError(BenchError):
     exit_code = 3
 
 
+SHOWN = 40  # names that one sentence can hold
+LISTED = "'python -m bench list' shows them all"  # of what is in the catalogue
+
+
 def nearest(name: object, allowed: Iterable[str]) -> str:
     """Return ``", did you mean 'x'?"`` for the closest allowed name, or an empty string."""
     close = difflib.get_close_matches(str(name).lower(), list(allowed), n=1, cutoff=0.5)
     return f", did you mean '{close[0]}'?" if close else ""
 
 
-def unknown(what: str, name: object, allowed: Iterable[str]) -> str:
-    """Return the sentence for an unknown name: the nearest one and all that are valid."""
+def unknown(what: str, name: object, allowed: Iterable[str], where: str = "") -> str:
+    """Return the sentence for an unknown name: the nearest one and all that are valid.
+
+    Of more than ``SHOWN`` valid names those like it; ``where`` says what lists them all.
+    """
     names = sorted(allowed)
-    return f"unknown {what} '{name}'{nearest(name, names) or '.'} Valid: {', '.join(names)}"
+    start = f"unknown {what} '{name}'{nearest(name, names) or '.'}"
+    if len(names) <= SHOWN:
+        return f"{start} Valid: {', '.join(names)}"
+    alike = difflib.get_close_matches(str(name).lower(), names, n=6, cutoff=0.4)
+    alike += [one for one in names if one not in alike and one[:2] == str(name).lower()[:2]][: 6 - len(alike)]
+    some = f"Valid are {', '.join(alike)} and" if alike else "Valid are"
+    return f"{start} {some} {len(names) - len(alike)} {'more' if alike else 'names'}{where and f': {where}'}"
 
 
 def one_line(error: BaseException) -> str:

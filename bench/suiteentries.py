@@ -11,7 +11,7 @@ from bench.catalogue import TECHNIQUES
 from bench.choosing import FIRST_REPEAT
 from bench.datasets import DATASETS, create
 from bench.datasets.base import Dataset
-from bench.errors import UsageError, unknown
+from bench.errors import LISTED, UsageError, unknown
 from bench.gridentries import read_axes, read_grid
 from bench.metrics import METRICS
 from bench.recipe import Recipe, Technique, apply, combine
@@ -248,7 +248,7 @@ def _parts(node: Node) -> tuple[Technique, ...]:
     for item in node.sequence("a combination") if isinstance(node.value, list) else [node]:
         name = item.text("a technique")
         if name not in TECHNIQUES:
-            item.fail(unknown("technique", name, TECHNIQUES))
+            item.fail(unknown("technique", name, TECHNIQUES, LISTED))
         if any(part.name == name for part in parts):
             item.fail(f"the technique '{name}' stands twice in one combination")
         parts.append(TECHNIQUES[name])

@@ -12,7 +12,7 @@ from bench import documents, ownfile
 from bench.catalogue import TECHNIQUES
 from bench.comparability import budgets
 from bench.comparison import Comparison, compare_stored
-from bench.errors import UsageError, unknown
+from bench.errors import LISTED, UsageError, unknown
 from bench.launching import REFERENCE, check_options, estimate, executor, with_data, worker_count
 from bench.output import Answer
 from bench.plan import Plan, filter_plan, make_plan, restrict
@@ -111,7 +111,9 @@ def _with_technique(suite: Suite, name: str) -> tuple[Suite, str]:
         return suite, name
     technique = ownfile.load_technique(Path(name)) if ownfile.is_file(name) else TECHNIQUES.get(name)
     if technique is None:
-        raise UsageError(f"{unknown('technique', name, {*labels, *TECHNIQUES})}; or name a file, as my_technique.py")
+        raise UsageError(
+            f"{unknown('technique', name, {*labels, *TECHNIQUES}, LISTED)}; or name a file, as my_technique.py"
+        )
     label = technique.name
     if label in labels or label == AGAIN:
         raise UsageError(f"{name}: the suite has a technique '{label}' already; give this one another name")

@@ -3,6 +3,7 @@
 A worker keeps nothing but a cache of worlds. It is given everything by the job and writes no file.
 """
 
+import dataclasses
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -53,9 +54,12 @@ def _run_stacks(job: Job) -> Part:
     part = Part.empty()
     for places in [job.places] if job.recipe.stacks else [(place,) for place in job.places]:
         ready: list[_Ready] = []
+        made: dict[tuple[int, int, int], _Ready] = {}  # trials that differ in their rate alone have the same rows
         for place in places:
+            where = place.repeat, place.fold, place.replica
             try:
-                ready.append(_make_ready(job, place))
+                made[where] = made.get(where) or _make_ready(job, place)
+                ready.append(dataclasses.replace(made[where], place=place))
             except FAILURES as error:
                 part.runs.append(records.record(job, place, status="failed", reason=one_line(error)))
         for steps in sorted({one.steps for one in ready}):
@@ -205,7 +209,9 @@ class _Predicted:
 def _predict(job: Job, stack: "list[_Ready]", fits: list[training.Fit]) -> _Predicted:
     """Predict all parts of a stack's trials; record its curves on test rows where that is asked for."""
     began = time.thread_time()
-    tests = [_test_rows(one) for one in stack]
+    own = {id(one.members): one for one in stack}
+    scaled = {name: _test_rows(one) for name, one in own.items()}
+    tests = [scaled[id(one.members)] for one in stack]
     inputs = {
         "train": [one.prepared.own_inputs for one in stack],
         "validation": [one.prepared.validation_inputs for one in stack],

@@ -2,7 +2,7 @@
 
 Records, scores and predicted labels are gathered into one part per dataset, so that they open quickly; logits and
 probes stay behind, and so do the predicted values of forecasts whose repeats are independent, which nothing draws
-again. What a report says does not change.
+again. What a report says does not change, and a run that goes on from a copy trains nothing twice.
 """
 
 import json
@@ -45,10 +45,17 @@ def _by_dataset(run: Path, reference: Path, tiers: tuple[str, ...], forecasts: s
     for number, dataset in enumerate(tables["records"]["dataset"].unique().to_pylist()):
         own = tables["records"].filter(pc.field("dataset") == dataset)
         for tier, table in tables.items():
-            keys = own["key"][:0] if tier == "labels" and dataset in forecasts else own["key"]
-            part = table.filter(pc.is_in(table["key"], keys.combine_chunks()))
+            part = table.filter(pc.is_in(table["key"], own["key"].combine_chunks()))
+            if tier == "labels" and dataset in forecasts:
+                part = _without_values(part)
             (reference / tier).mkdir(exist_ok=True)
             write_table(reference / tier / f"{number:06d}-{dataset}.parquet", part)
+
+
+def _without_values(labels: pa.Table) -> pa.Table:
+    """Return the rows of the tier of predictions, which say what is scored, without the predicted values."""
+    empty = pa.array([[]] * len(labels), labels.schema.field("values").type)
+    return labels.set_column(labels.column_names.index("values"), "values", empty)
 
 
 def _whole(folder: Path, tier: str) -> pa.Table:

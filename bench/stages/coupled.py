@@ -3,23 +3,38 @@
 Muon orthogonalises whole matrices; L-BFGS takes products over all weights. Over a stack both would mix trials.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from bench.stages.base import require
 from bench.stages.optimizers import Optimizer
-from bench.stages.stepping import Again, Stepping, Tensors, View
+from bench.stages.stepping import Again, Stepping, Tensors
 
 if TYPE_CHECKING:
     import torch
 
 LINE_SEARCHES = ("none", "strong-wolfe")
+Pick = Callable[["torch.Tensor"], "torch.Tensor"]
+
+
+class _View:
+    """One trial's parameter in another shape, as a tensor that shares its memory: an optimizer steps on it in place."""
+
+    def __init__(self, parameter: "torch.Tensor", pick: Pick) -> None:
+        self._parameter, self._pick = parameter, pick
+        self.tensor = pick(parameter.detach())
+
+    def take(self) -> None:
+        """Take on the parameter's present gradient, or none where it has none."""
+        gradient = self._parameter.grad
+        self.tensor.grad = None if gradient is None else self._pick(gradient)
 
 
 class _OnViews(Stepping):
     """Optimizers some of which step on views of parameters; the others step on the parameters themselves."""
 
-    def __init__(self, views: list[View], *optimizers: "torch.optim.Optimizer") -> None:
+    def __init__(self, views: list[_View], *optimizers: "torch.optim.Optimizer") -> None:
         super().__init__(*optimizers)
         self._views = views
 
@@ -29,19 +44,19 @@ class _OnViews(Stepping):
         super().step(losses, again)
 
 
-def _matrix(parameter: "torch.Tensor") -> View:
+def _matrix(parameter: "torch.Tensor") -> _View:
     """Return a parameter [1, A, ...] as a matrix [A, B], its other axes in the order of its memory.
 
     Any order would do; its gradient may lie in another.
     """
     order = sorted(range(2, parameter.dim()), key=lambda axis: -parameter.stride(axis))
-    return View(parameter, lambda whole: whole.permute(0, 1, *order).reshape(whole.shape[1], -1))
+    return _View(parameter, lambda whole: whole.permute(0, 1, *order).reshape(whole.shape[1], -1))
 
 
-def _flat(parameter: "torch.Tensor") -> View:
+def _flat(parameter: "torch.Tensor") -> _View:
     """Return a parameter as a vector, in the order of its memory, which its gradient may not lie in."""
     order = sorted(range(parameter.dim()), key=lambda axis: -parameter.stride(axis))
-    return View(parameter, lambda whole: whole.permute(*order).reshape(-1))
+    return _View(parameter, lambda whole: whole.permute(*order).reshape(-1))
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,7 @@ class Muon(Optimizer):
 class _Lbfgs(Stepping):
     """Torch's L-BFGS, which takes the gradients of a batch as often as it needs them."""
 
-    def __init__(self, views: list[View], optimizer: "torch.optim.LBFGS") -> None:
+    def __init__(self, views: list[_View], optimizer: "torch.optim.LBFGS") -> None:
         super().__init__(optimizer)
         self._views, self._optimizer = views, optimizer
 

@@ -7,8 +7,8 @@ alone have it: a step of theirs would otherwise be a tenth slower. Rates are per
 ``weight_decay`` is there where it is decoupled, apart from SGD's; added to the gradient it is the penalty L2.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from bench.stages.base import Stage, require
 from bench.stages.stepping import Stepping, Tensors
@@ -23,15 +23,15 @@ def groups(weights: Tensors, others: Tensors, decay: float) -> "list[dict[str, o
     return [*groups, {"params": list(others), "weight_decay": 0.0}] if others else groups
 
 
-def _kernel(alone: bool) -> dict[str, bool]:
-    """Return which of torch's implementations to use."""
-    return {"fused": True} if alone else {"foreach": False}
-
-
 @dataclass(frozen=True)
 class Optimizer(Stage):
-    """Base of the optimizers."""
+    """Base of the optimizers.
 
+    library: the name of its class in torch.optim (others override ``make``); fuses: it has a fused kernel on a CPU.
+    """
+
+    library: ClassVar[str] = ""
+    fuses: ClassVar[bool] = False
     lr: float = 1e-3
 
     def __post_init__(self) -> None:
@@ -48,7 +48,16 @@ class Optimizer(Stage):
 
         alone: the network trains one trial at a time.
         """
-        raise NotImplementedError
+        import torch.optim
+
+        settings: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
+        if "beta1" in settings:
+            settings["betas"] = (settings.pop("beta1"), settings.pop("beta2"))
+        own = (
+            groups(weights, others, settings.pop("weight_decay")) if "weight_decay" in settings else [*weights, *others]
+        )
+        kernel = {"fused": True} if alone and self.fuses else {"foreach": False}
+        return getattr(torch.optim, self.library)(own, **settings, **kernel)
 
     def begin(self, weights: Tensors, others: Tensors, alone: bool) -> Stepping:
         """Return the optimizer at work on weights and other parameters as ``make`` has them."""
@@ -60,6 +69,8 @@ class Sgd(Optimizer):
     """Stochastic gradient descent with momentum; ``weight_decay`` is torch's, added to the gradient."""
 
     kind: ClassVar[str] = "sgd"
+    library: ClassVar[str] = "SGD"
+    fuses: ClassVar[bool] = True
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float = 0.0
@@ -69,27 +80,16 @@ class Sgd(Optimizer):
         super().__post_init__()
         require(self.momentum > 0 or not self.nesterov, "nesterov needs a momentum above 0")
 
-    def make(self, weights: Tensors, others: Tensors, alone: bool) -> "torch.optim.Optimizer":
-        """Return torch's SGD."""
-        from torch.optim import SGD
-
-        grouped = groups(weights, others, self.weight_decay)
-        return SGD(grouped, lr=self.lr, momentum=self.momentum, nesterov=self.nesterov, **_kernel(alone))
-
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
     """Adam. Source: Kingma and Ba 2015, algorithm 1."""
 
     kind: ClassVar[str] = "adam"
+    library: ClassVar[str] = "Adam"
+    fuses: ClassVar[bool] = True
     beta1: float = 0.9
     beta2: float = 0.999
-
-    def make(self, weights: Tensors, others: Tensors, alone: bool) -> "torch.optim.Optimizer":
-        """Return torch's Adam."""
-        from torch.optim import Adam as TorchAdam
-
-        return TorchAdam([*weights, *others], lr=self.lr, betas=(self.beta1, self.beta2), **_kernel(alone))
 
 
 @dataclass(frozen=True)
@@ -97,16 +97,11 @@ class AdamW(Optimizer):
     """Adam with decoupled weight decay. Source: Loshchilov and Hutter 2019, algorithm 2."""
 
     kind: ClassVar[str] = "adamw"
+    library: ClassVar[str] = "AdamW"
+    fuses: ClassVar[bool] = True
     weight_decay: float = 1e-2
     beta1: float = 0.9
     beta2: float = 0.999
-
-    def make(self, weights: Tensors, others: Tensors, alone: bool) -> "torch.optim.Optimizer":
-        """Return torch's AdamW."""
-        from torch.optim import AdamW as TorchAdamW
-
-        grouped = groups(weights, others, self.weight_decay)
-        return TorchAdamW(grouped, lr=self.lr, betas=(self.beta1, self.beta2), **_kernel(alone))
 
 
 @dataclass(frozen=True)
@@ -114,13 +109,8 @@ class Adagrad(Optimizer):
     """Rates that fall with the sum of squared gradients of each weight. Source: Duchi et al. 2011, section 1.1."""
 
     kind: ClassVar[str] = "adagrad"
+    library: ClassVar[str] = "Adagrad"
     lr: float = 1e-2
-
-    def make(self, weights: Tensors, others: Tensors, alone: bool) -> "torch.optim.Optimizer":
-        """Return torch's Adagrad."""
-        from torch.optim import Adagrad as TorchAdagrad
-
-        return TorchAdagrad([*weights, *others], lr=self.lr, foreach=False)
 
 
 @dataclass(frozen=True)
@@ -131,15 +121,10 @@ class RmsProp(Optimizer):
     """
 
     kind: ClassVar[str] = "rmsprop"
+    library: ClassVar[str] = "RMSprop"
     lr: float = 1e-2
     alpha: float = 0.99
     momentum: float = 0.0
-
-    def make(self, weights: Tensors, others: Tensors, alone: bool) -> "torch.optim.Optimizer":
-        """Return torch's RMSprop."""
-        from torch.optim import RMSprop
-
-        return RMSprop([*weights, *others], lr=self.lr, alpha=self.alpha, momentum=self.momentum, foreach=False)
 
 
 @dataclass(frozen=True)
@@ -150,14 +135,9 @@ class Adadelta(Optimizer):
     """
 
     kind: ClassVar[str] = "adadelta"
+    library: ClassVar[str] = "Adadelta"
     lr: float = 1.0
     rho: float = 0.9
-
-    def make(self, weights: Tensors, others: Tensors, alone: bool) -> "torch.optim.Optimizer":
-        """Return torch's Adadelta."""
-        from torch.optim import Adadelta as TorchAdadelta
-
-        return TorchAdadelta([*weights, *others], lr=self.lr, rho=self.rho, foreach=False)
 
 
 @dataclass(frozen=True)
@@ -165,15 +145,10 @@ class NAdam(Optimizer):
     """Adam with Nesterov's momentum. Source: Dozat 2016."""
 
     kind: ClassVar[str] = "nadam"
+    library: ClassVar[str] = "NAdam"
     lr: float = 2e-3
     beta1: float = 0.9
     beta2: float = 0.999
-
-    def make(self, weights: Tensors, others: Tensors, alone: bool) -> "torch.optim.Optimizer":
-        """Return torch's NAdam."""
-        from torch.optim import NAdam as TorchNAdam
-
-        return TorchNAdam([*weights, *others], lr=self.lr, betas=(self.beta1, self.beta2), foreach=False)
 
 
 @dataclass(frozen=True)
@@ -181,14 +156,9 @@ class RAdam(Optimizer):
     """Adam whose first steps wait for a second moment that can be trusted. Source: Liu et al. 2020, algorithm 2."""
 
     kind: ClassVar[str] = "radam"
+    library: ClassVar[str] = "RAdam"
     beta1: float = 0.9
     beta2: float = 0.999
-
-    def make(self, weights: Tensors, others: Tensors, alone: bool) -> "torch.optim.Optimizer":
-        """Return torch's RAdam."""
-        from torch.optim import RAdam as TorchRAdam
-
-        return TorchRAdam([*weights, *others], lr=self.lr, betas=(self.beta1, self.beta2), foreach=False)
 
 
 @dataclass(frozen=True)
@@ -196,15 +166,10 @@ class Adamax(Optimizer):
     """Adam with the largest recent gradient in place of the second moment. Source: Kingma and Ba 2015, algorithm 2."""
 
     kind: ClassVar[str] = "adamax"
+    library: ClassVar[str] = "Adamax"
     lr: float = 2e-3
     beta1: float = 0.9
     beta2: float = 0.999
-
-    def make(self, weights: Tensors, others: Tensors, alone: bool) -> "torch.optim.Optimizer":
-        """Return torch's Adamax."""
-        from torch.optim import Adamax as TorchAdamax
-
-        return TorchAdamax([*weights, *others], lr=self.lr, betas=(self.beta1, self.beta2), foreach=False)
 
 
 @dataclass(frozen=True)

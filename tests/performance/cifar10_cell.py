@@ -1,6 +1,6 @@
 """A CIFAR-10 cell two ways in one run, on the same rows, network, batch and steps; then what one core can do at most.
 
-    python tests/performance/cifar10_cell.py [--steps 100] [--trials 4] [--set network.precision=bfloat16 ...]
+    python -m tests.performance.cifar10_cell [--steps 100] [--trials 4] [--set network.precision=bfloat16 ...]
 
 plain   a float32 loop over trials, channels first, torchvision's transforms image by image under a DataLoader, the
         network of plain torch modules, AdamW; two processes; validation rows predicted ten times, test rows at the end

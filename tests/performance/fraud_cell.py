@@ -1,6 +1,6 @@
 """One fraud cell (the baseline, 5 folds of several worlds) three ways, in one run, on the same rows and steps.
 
-    python tests/performance/fraud_cell.py [--repeats 8]
+    python -m tests.performance.fraud_cell [--repeats 8]
 
 skorch     skorch under an imbalanced-learn pipeline (scaler, net) and scikit-learn's cross_validate(n_jobs=2)
 plain      a loop over trials: tensors indexed directly, fused AdamW, no loader, in two processes; training,
@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from imblearn.pipeline import make_pipeline
-from sklearn import metrics
 from sklearn.model_selection import PredefinedSplit, cross_validate
 from sklearn.preprocessing import StandardScaler
 from skorch import NeuralNetClassifier
@@ -34,14 +33,11 @@ from bench.plan import filter_plan, make_plan
 from bench.splits import split
 from bench.store import Store
 from bench.suitefile import load_suite
+from tests.performance import plain
+from tests.performance.plain import BATCH, network
 
-FOLDS, BATCH, STEPS, WIDTH, LR, DECAY = 5, 256, 800, 64, 1e-2, 1.0
+FOLDS, STEPS, LR, DECAY = 5, 800, 1e-2, 1.0
 SEED = 99
-
-
-def network(inputs: int = 16) -> nn.Module:
-    """The baseline's network in plain torch."""
-    return nn.Sequential(nn.Linear(inputs, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 2))
 
 
 def world(repeat: int):
@@ -82,40 +78,12 @@ def with_skorch(worlds) -> float:
 
 def plain_trial(job) -> float:
     """Train and score one trial the plain way."""
-    torch.set_num_threads(1)
+
+    def begin(parameters: list[torch.Tensor]) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(parameters, lr=LR, weight_decay=DECAY, fused=True)
+
     data, parts = job
-    scaler = StandardScaler().fit(data.inputs[parts.train])
-    inputs = torch.from_numpy(scaler.transform(data.inputs[parts.train]).astype(np.float32))
-    targets = torch.from_numpy(data.targets[parts.train])
-    model = network()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LR, weight_decay=DECAY, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
-    order = torch.cat([torch.randperm(len(inputs)) for _ in range(STEPS * BATCH // len(inputs) + 1)])
-    for step in range(STEPS):
-        rows = order[step * BATCH : (step + 1) * BATCH]
-        optimizer.zero_grad(set_to_none=True)
-        nn.functional.cross_entropy(model(inputs[rows]), targets[rows]).backward()
-        optimizer.step()
-        schedule.step()
-    parts = (
-        (data.inputs[parts.train], data.targets[parts.train]),
-        (data.inputs[parts.validation], data.targets[parts.validation]),
-        (data.test_inputs, data.test_targets),
-    )
-    return sum(scored(model, scaler.transform(rows).astype(np.float32), labels) for rows, labels in parts)
-
-
-def scored(model: nn.Module, inputs: np.ndarray, labels: np.ndarray) -> float:
-    """Score one part with scikit-learn, as one does."""
-    with torch.no_grad():
-        p = model(torch.from_numpy(inputs)).softmax(1)[:, 1].double().numpy()
-    return (
-        metrics.average_precision_score(labels, p)
-        + metrics.roc_auc_score(labels, p)
-        + metrics.f1_score(labels, p > 0.5, average="macro", zero_division=0)
-        + metrics.log_loss(labels, p, labels=[0, 1])
-        + metrics.brier_score_loss(labels, p)
-    )
+    return plain.trial(data, parts, STEPS, begin, torch.optim.lr_scheduler.CosineAnnealingLR)
 
 
 def main() -> None:
@@ -135,7 +103,7 @@ def main() -> None:
         list(pool.map(plain_trial, jobs[:2]))  # start the processes before the clock
         began = time.perf_counter()
         list(pool.map(plain_trial, jobs))
-        plain = (time.perf_counter() - began) / trials
+        looped = (time.perf_counter() - began) / trials
 
     suite = load_suite("suites/imbalance.yaml")
     fraud = dataclasses.replace(suite.datasets[0], repeats=repeats, folds=FOLDS, folds_per_repeat=FOLDS)
@@ -166,7 +134,7 @@ def main() -> None:
         bench = (time.perf_counter() - began) / trials
     print(f"{trials} trials of {STEPS} steps, seconds per trial on two cores")
     print(f"skorch  {skorch:.3f}   {skorch / bench:.1f} times bench")
-    print(f"plain   {plain:.3f}   {plain / bench:.1f} times bench")
+    print(f"plain   {looped:.3f}   {looped / bench:.1f} times bench")
     print(f"bench   {bench:.3f}   worker CPU {clock.worker / trials:.3f}, of it scoring {clock.overhead / trials:.4f}")
 
 

@@ -1,6 +1,6 @@
 """How long planning takes: 100,000 trials from YAML to keys, and what a store of them compares to.
 
-python tests/performance/planning.py
+python -m tests.performance.planning
 """
 
 import tempfile

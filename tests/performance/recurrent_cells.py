@@ -1,6 +1,6 @@
 """Recurrent cells: time per trial and step of this project's loop against bare kernels, in one process and run.
 
-    python tests/performance/recurrent_cells.py
+    python -m tests.performance.recurrent_cells
 
 For each network: ``library``, torch's own layer with tensors in place (forward, backward, optimizer step) one trial at
 a time; ``stacked``, this project's module stepped bare, many trials at once; ``bench``, the whole loop (batches

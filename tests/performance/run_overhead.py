@@ -1,6 +1,6 @@
 """What the harness itself costs: start-up of light commands, overhead of a run, memory of its workers.
 
-    python tests/performance/run_overhead.py [--suite suites/imbalance.yaml] [--repeats 4]
+    python -m tests.performance.run_overhead [--suite suites/imbalance.yaml] [--repeats 4]
 
 start-up  wall seconds of `--help`, `list` and `validate`, the best of five
 overhead  a run of the suite's generated data on two workers: what is neither training, resampling, preparing nor
