@@ -178,6 +178,42 @@ def test_an_optimizer_that_couples_weights_refuses_a_stack(stage: Optimizer) -> 
         Quadratic(2).stacked([stage] * 2, slice(None), torch.ones(2))
 
 
+@pytest.mark.parametrize("rates", [(0.1, 0.1), (0.1, 0.2)], ids=["one-rate", "two-rates"])
+def test_parameters_that_do_not_train_or_have_no_gradient_stay_where_they_are(rates: tuple[float, float]) -> None:
+    problem = Quadratic(2)
+    trains, frozen, unused = (problem.start[0].clone() for _ in range(3))
+    trains.requires_grad_()
+    unused.requires_grad_()
+    steppers = Steppers([AdamW(lr=rate, weight_decay=0.5) for rate in rates], ([trains, frozen], [unused]), alone=False)
+
+    def gradients() -> torch.Tensor:
+        trains.grad = None
+        losses = (trains.square() + frozen).flatten(1).sum(1)
+        losses.sum().backward()
+        return losses.detach()
+
+    steppers.step(gradients)
+    assert (trains != problem.start[0]).all()
+    assert torch.equal(frozen, problem.start[0])
+    assert torch.equal(unused, problem.start[0])
+
+
+def test_what_is_changed_between_two_steps_is_where_the_next_one_begins() -> None:
+    start = torch.tensor([[[1.0, 2.0]], [[3.0, 4.0]]])
+    weight = start.clone().requires_grad_()
+    steppers = Steppers([Sgd(lr=0.5)] * 2, ([weight], []), alone=False)
+
+    def gradients() -> torch.Tensor:
+        weight.grad = torch.ones_like(weight)
+        return torch.zeros(2)
+
+    steppers.step(gradients)
+    with torch.no_grad():
+        weight.mul_(10)  # as a limit on norms does
+    steppers.step(gradients)
+    torch.testing.assert_close(weight.detach(), 10 * (start - 0.5) - 0.5)
+
+
 def test_whether_a_recipe_stacks_follows_from_its_stages_in_all_phases() -> None:
     plain = tiny.baseline(TABLE)
     assert plain.stacks
