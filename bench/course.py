@@ -34,7 +34,8 @@ _Part = TypeVar("_Part")
 class Course:
     """Leads a stack through the phases of its recipe.
 
-    resample_seconds: thread CPU seconds of the whole stack that resampling in a phase took.
+    resample_seconds: thread CPU seconds of the whole stack that resampling in a phase took; passes: how often gradients
+    were taken.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Course:
         self._starts = [*recipe.starts(steps), steps]
         self._number = 0
         self._answered: list[np.ndarray] = []
-        self.resample_seconds = 0.0
+        self.resample_seconds, self.passes = 0.0, 0
         if any(phase.part == "scales" for phase in recipe.phases):
             network.linear_head().add_scale()
         self._running = self._begin(None)
@@ -75,6 +76,11 @@ class Course:
             self._number += 1
             self._running = self._begin(self._running)
         return self._running
+
+    def gradients(self, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return losses [T] of a batch, and leave their gradient in the parameters that train."""
+        self.passes += 1
+        return self._running.gradients(inputs, targets)
 
     @property
     def recipe(self) -> Recipe:

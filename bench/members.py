@@ -87,6 +87,7 @@ def joined(fits: Sequence[Fit], members: int) -> Together:
         snapshots=first.snapshots,
         resample_seconds=total("resample_seconds"),
         prior=_mean(_each(priors, members)) if priors else None,
+        passes=total("passes") / members,
         member_steps=steps,
         member_diverged=diverged,
     )

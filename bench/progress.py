@@ -49,6 +49,7 @@ class Fit:
                resample_seconds: of resampling in the course of it
     prior      class shares float64 [T, C] whose posterior the outputs estimate: what the loss saw when the weights that
                are kept were trained, as it weighs them; None for a regression
+    passes     there and back that the stack took per step: more than one where a step takes gradients again
     snapshots  copies of the running state after the steps asked for, as far as the stack came, for ``prediction.at``
     """
 
@@ -62,6 +63,7 @@ class Fit:
     snapshots: list[tuple[int, dict[str, torch.Tensor]]] = field(default_factory=list)
     resample_seconds: float = 0.0
     prior: np.ndarray | None = None
+    passes: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -229,4 +231,5 @@ class Progress:
             snapshots=self._snapshots,
             resample_seconds=self._course.resample_seconds / trials,
             prior=self._course.prior(self._kept_step),
+            passes=self._course.passes / max(1, int(self._steps.max())),
         )

@@ -49,6 +49,11 @@ def _held_back(times: float) -> str:
     return f"as in 'recipe: {{rows: {math.floor(1e4 / times) / 1e4:g}}}'"
 
 
+SOLVED_WITH = frozenset(  # slots that have a part in a network without training steps
+    ("network", "preprocess", "resample", "enlarge", "rows", "more_rows", "budget", "members", "decide")
+)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides one training, in the order data flows. An empty slot does nothing.
@@ -265,7 +270,23 @@ def combine(techniques: Sequence[Technique], kind: str) -> Change:
             else:
                 merged[path] = value
                 owner[path] = technique.name
+    _check_solved(merged.get("network"), owner)
     return merged
+
+
+def _check_solved(network: Any, owner: Mapping[str, str]) -> None:
+    """Raise UsageError where a technique brings a network that is solved for, and another one what only training has.
+
+    owner: each path that is set, and the technique that sets it (lists, to which several add, the first one).
+    """
+    if not isinstance(network, NetworkSpec) or not network.closed_form:
+        return
+    for path, other in owner.items():
+        if other != owner["network"] and (path.split(".")[0] not in SOLVED_WITH or path.startswith("network.")):
+            raise UsageError(
+                f"'{owner['network']}' and '{other}' contradict each other: the former is solved for, not trained, so "
+                f"'{path}' has no part in it; combine it with techniques that change the rows"
+            )
 
 
 def apply(recipe: Recipe, change: Change) -> Recipe:

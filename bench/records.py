@@ -48,18 +48,19 @@ def _missing(kind: type) -> Any:
     return float("nan") if kind is float else kind()
 
 
-def passes(recipe: Recipe, steps: int, taken: int, rows: Prepared) -> float:
+def passes(recipe: Recipe, steps: int, taken: int, rows: Prepared, each: float = 1.0) -> float:
     """Return how many forward passes of the whole network a training is worth; a step there and back is three.
 
-    steps: at most, of which so many were taken. A phase that trains a part of the head takes one pass over the training
-    rows; the head's own cost is left out, and so is that of a decoder in pretraining.
+    steps: at most, of which so many were taken; each: how often a step goes there and back. A phase that trains a part
+    of the head takes one pass over the training rows; the head's own cost is left out, and so is that of a decoder in
+    pretraining.
     """
     starts = recipe.starts(steps)
     passes = 3.0 * recipe.pretraining(steps) * recipe.batch_size
     for phase, start, end in zip((None, *recipe.phases), starts, (*starts[1:], steps), strict=True):
         own = max(0, min(taken, end) - start)
         if phase is None or phase.part == "all":
-            passes += 3.0 * own * recipe.batch_size
+            passes += 3.0 * own * each * recipe.batch_size
         elif own:
             passes += len(rows.targets)
     return passes

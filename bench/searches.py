@@ -121,14 +121,17 @@ def declared(suite: Suite, dataset: SuiteDataset, technique: SuiteTechnique) -> 
 
 @dataclass(frozen=True)
 class Budget:
-    """What a search may cost: values, trials of each, and optimizer steps in all. What an axis gains is not counted."""
+    """What a search may cost: values, trials of each, and examples in all, each as often as gradients are taken of it.
+
+    What an axis gains is not counted.
+    """
 
     values: int
     repeats: int
-    steps: int
+    examples: int
 
     def __str__(self) -> str:
-        return f"{self.values} values x {self.repeats} trials, {self.steps} steps in all"
+        return f"{self.values} values x {self.repeats} trials, gradients of {self.examples:,} examples in all"
 
 
 def check_budgets(suite: Suite) -> None:
@@ -139,7 +142,8 @@ def check_budgets(suite: Suite) -> None:
     unequal = [found for dataset in suite.datasets if (found := _unequal(suite, dataset))]
     if unequal and not suite.choosing.why_budgets_differ:
         raise UsageError(
-            f"{unequal[0]}; give them equal grids and steps, or say why under 'choosing: {{why_budgets_differ: ...}}'"
+            f"{unequal[0]}; give them equal grids, steps and batches, or say why under "
+            "'choosing: {why_budgets_differ: ...}'"
         )
     if not unequal and suite.choosing.why_budgets_differ:
         raise UsageError(
@@ -162,7 +166,8 @@ def _unequal(suite: Suite, dataset: SuiteDataset) -> str:
 def _budget(suite: Suite, dataset: SuiteDataset, technique: SuiteTechnique) -> Budget:
     recipes = list(_recipes(dataset, technique))
     repeats = suite.choosing.repeats
-    return Budget(len(recipes), repeats, repeats * sum(recipe.steps * recipe.members for recipe in recipes))
+    examples = sum(one.steps * one.batch_size * one.members * one.optimizer.gradients for one in recipes)
+    return Budget(len(recipes), repeats, repeats * examples)
 
 
 def _recipes(dataset: SuiteDataset, technique: SuiteTechnique) -> Iterator[Recipe]:

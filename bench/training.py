@@ -78,7 +78,7 @@ def fit(
         if recipe.stopping is not None and now.network is not trained:  # another part trains: its average begins here
             trained, average = now.network, recipe.stopping.average(network, steps)
         inputs, targets = now.batch()
-        losses = now.descend(step, partial(now.gradients, inputs, targets))  # [T]
+        losses = now.descend(step, partial(course.gradients, inputs, targets))  # [T]
         if average is not None:
             average.update(step)
         if progress.finished(step + 1, losses):

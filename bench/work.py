@@ -340,7 +340,7 @@ def _measured(job: Job, one: "_Ready", fit: members.Together, index: int, stack:
     outputs = _outputs(job.dataset, one.data)
     recipe, priors = job.recipe, one.prepared.priors(None if fit.prior is None else fit.prior[index])
     taken = fit.member_steps[index].tolist()
-    passes = sum(records.passes(recipe, one.steps, *each) for each in zip(taken, one.members, strict=True))
+    passes = sum(records.passes(recipe, one.steps, *each, fit.passes) for each in zip(taken, one.members, strict=True))
     own = sum(step <= steps for step in fit.curve.steps)  # later ones are there for others of the stack
     return {
         "no_op": all(member.no_op for member in one.members),

@@ -185,7 +185,7 @@ def test_equal_examples_are_said_from_the_records(analysis: Analysis) -> None:
     )
     other = replace(dataset, standings=standings)
     told = " ".join(leverwords.summary(other, levers_of(analysis.plan, other)))
-    assert "differ by up to 100 % from the baseline's" in told
+    assert "differ by up to 100.0 % from the baseline's" in told
 
 
 def test_without_a_better_setting_that_is_said_first(tmp_path: Path) -> None:

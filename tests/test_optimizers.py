@@ -12,12 +12,14 @@ from lion_pytorch import Lion
 from torch import nn, optim
 
 from bench import training
+from bench.catalogue import TECHNIQUES
 from bench.catalogue.optimizers import OPTIMIZERS, RATES
 from bench.jobs import Job
 from bench.keys import Place, digest
 from bench.networks.image_specs import ResidualCnn
 from bench.networks.specs import Lstm, Mlp
 from bench.recipe import Recipe, Technique, apply, combine
+from bench.running import Running
 from bench.stages.coupled import Lbfgs, Muon
 from bench.stages.decisions import Rule
 from bench.stages.optimizers import AdamW, Optimizer, Sgd
@@ -214,6 +216,12 @@ def test_what_is_changed_between_two_steps_is_where_the_next_one_begins() -> Non
     torch.testing.assert_close(weight.detach(), 10 * (start - 0.5) - 0.5)
 
 
+def test_a_step_of_lbfgs_counts_as_many_gradients_as_the_library_lets_it_take() -> None:
+    made = optim.LBFGS([torch.zeros(2)], max_iter=12)
+    assert Lbfgs(max_iter=12).gradients == made.param_groups[0]["max_eval"]
+    assert Sgd().gradients == 1
+
+
 def test_whether_a_recipe_stacks_follows_from_its_stages_in_all_phases() -> None:
     plain = tiny.baseline(TABLE)
     assert plain.stacks
@@ -223,6 +231,18 @@ def test_whether_a_recipe_stacks_follows_from_its_stages_in_all_phases() -> None
     later = (Phase("later", 0.5, {"optimizer": Muon()}, reset=True),)
     assert not dataclasses.replace(plain, phases=later).stacks
     assert dataclasses.replace(plain, optimizer=Muon(), members=4).beside(3) == 1
+
+
+@pytest.mark.parametrize(("name", "passes"), [("sgd", (1, 1)), ("sam", (2, 2)), ("lbfgs", (2, 25))])
+def test_passes_per_step_are_those_that_were_taken(
+    name: str, passes: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = apply(tiny.baseline(FORECAST, 4), {**combine([TECHNIQUES[name]], FORECAST.kind), "batch_size": 30})
+    taken, before = [], Running.gradients
+    monkeypatch.setattr(Running, "gradients", lambda *given: taken.append(1) or before(*given))
+    fit = _fitted(recipe, FORECAST, 1)
+    assert passes[0] <= fit.passes <= passes[1]
+    assert fit.passes * 4 == len(taken)
 
 
 # ---- the plain trainer

@@ -180,7 +180,10 @@ def test_the_target_lies_above_the_baselines_lowest_loss_and_steps_are_those_of_
 
 def test_sentences_claim_what_verdicts_say(found: Analysis) -> None:
     told = sentences(_dataset(found, "generator"))
-    assert any("On an end of its grid, even after it grew, lies the choice of poor (tuned)." in one for one in told)
+    assert any(
+        "On an end of its grid, grown as far as the suite allows, lies the choice of poor (tuned)." in one
+        for one in told
+    )
     assert any("No value could be chosen for broken (tuned)" in one for one in told)
     assert any(one.startswith("Choosing gained on the recipe's own value") and "good (tuned)" in one for one in told)
     assert any(one.startswith("Choosing lost against") and "poor (tuned)" in one for one in told)
@@ -188,7 +191,7 @@ def test_sentences_claim_what_verdicts_say(found: Analysis) -> None:
 
 
 def test_the_tables_hold_every_search_and_their_csv_the_same_numbers(found: Analysis) -> None:
-    section, target = searches_section(found.datasets), target_section(found.datasets)
+    section, target = searches_section(found.datasets, found.plan), target_section(found.datasets)
     assert section is not None
     assert target is not None
     assert len(section.rows) == len(WORLD.datasets) * len(PEAKS)
@@ -204,7 +207,7 @@ def test_without_searches_nothing_is_told(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(analysis, "searched", lambda *_: [])
         bare = analysis.analyse(write(tmp_path, World({"baseline": 0.0}, repeats=5, folds=1)), classes=False)
-    assert searches_section(bare.datasets) is None
+    assert searches_section(bare.datasets, bare.plan) is None
     assert target_section(bare.datasets) is None
     assert not {one.name for one in draw(bare)} & {searchcurves.NAME, searchmap.NAME, tries.NAME}
 

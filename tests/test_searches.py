@@ -296,10 +296,18 @@ def refused(folder: Path, **changes) -> str:
 def test_budgets_that_differ_are_refused_unless_the_suite_says_why(tmp_path: Path) -> None:
     fewer = {"use": "dropout", "choose": {"optimizer.lr": RATES[:2]}}
     longer = {"use": "dropout", "set": {"steps": 40}, "choose": {"optimizer.lr": RATES}}
-    for other, said in ((fewer, "2 values x 2 trials, 80 steps"), (longer, "3 values x 2 trials, 240 steps")):
+    larger = {"use": "dropout", "set": {"batch_size": 128}, "choose": {"optimizer.lr": RATES}}
+    for other, said in (
+        (fewer, "2 values x 2 trials, gradients of 5,120 examples"),
+        (longer, "3 values x 2 trials, gradients of 15,360 examples"),
+        (larger, "3 values x 2 trials, gradients of 15,360 examples"),
+    ):
         techniques = ["baseline", TUNED, other]
         sentence = refused(tmp_path, techniques=techniques)
-        assert "on digits 'focal (tuned)' is chosen from 3 values x 2 trials, 120 steps in all, but" in sentence
+        assert (
+            "on digits 'focal (tuned)' is chosen from 3 values x 2 trials, gradients of 7,680 examples in all, but"
+            in sentence
+        )
         assert said in sentence
         assert "why_budgets_differ" in sentence
         told = {"repeats": 2, "why_budgets_differ": "dropout needs longer"}

@@ -11,6 +11,6 @@ from bench.reporting.telling import Section
 def sections_of(analysis: Analysis) -> list[Section]:
     """Return searches, interactions, flattery and memorisation of the tail; fewer where there is nothing to tell."""
     shown = [dataset for dataset in analysis.datasets if dataset.scored]
-    made = [searches_section(shown), target_section(shown)]
+    made = [searches_section(shown, analysis.plan), target_section(shown)]
     made += [interaction_section(shown), flattery_section(shown), tail_section(shown)]
     return [one for one in made if one is not None]

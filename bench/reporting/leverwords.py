@@ -99,5 +99,5 @@ def _batches(dataset: DatasetAnalysis, levers: Sequence[Lever]) -> list[str]:
     if apart <= 0.01:
         return [f"Every batch size saw as many examples as the baseline ({base.examples:,.0f}), {between}."]
     return [
-        f"Batch sizes saw numbers of examples that differ by up to {100 * apart:.0f} % from the baseline's, {between}."
+        f"Batch sizes saw numbers of examples that differ by up to {100 * apart:.1f} % from the baseline's, {between}."
     ]

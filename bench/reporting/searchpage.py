@@ -1,7 +1,7 @@
 """Searches as sentences and tables: the values taken, what choosing them gained, how soon a target was reached."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ TITLE = "Which values were chosen, and what choosing gained"
 NOTE = (
     "Each value is trained on repeats that no score comes from, and the one with the best mean score on validation "
     "rows is taken: no test row is read before that. The technique is then trained anew at that value, on the suite's "
-    "own repeats. Good range: values in a row around the best whose mean score is practically equivalent to its. n "
+    "own repeats. Good range: values in a row around the best whose mean score is practically equivalent to its. "
+    "Diverged: the share of trainings whose loss became non-finite; one that only learned nothing has a score. n "
     "tries: what the best of n values scores on average, on the validation rows of the one repeat that had no part in "
     "choosing it. Gained: the score on test rows at the chosen value minus that at the recipe's own, paired; the "
     "verdicts are Holm-adjusted over the searches of a dataset."
@@ -46,16 +47,32 @@ TARGET_HEADINGS = ("dataset", "technique", "reached", "steps", "CPU seconds", "s
 TARGET_COLUMNS = ("dataset", "target_loss", "technique", "trainings", "reached", "median_steps", "median_cpu_seconds")
 
 
-def searches_section(datasets: Sequence[DatasetAnalysis]) -> Section | None:
-    """Return what searches came to; None where the suite chooses nothing, or no search is complete."""
+def searches_section(datasets: Sequence[DatasetAnalysis], plan: Mapping[str, Any]) -> Section | None:
+    """Return what searches came to; None where the suite chooses nothing, or no search is complete.
+
+    plan: as it is stored, which says what the searches were allowed.
+    """
     shown = [dataset for dataset in datasets if dataset.asides.searches]
     if not shown:
         return None
     told = [(dataset.label, " ".join(sentences(dataset))) for dataset in shown]
     rows = [_cells(dataset, one) for dataset in shown for one in ordered(dataset.asides.searches)]
-    return Section(
-        "searches", TITLE, told, HEADINGS, rows, LEFT, NOTE, {"searches.csv": _csv(shown)}, searchcurves.NAME
-    )
+    note, files = " ".join([NOTE, *_allowed(plan)]), {"searches.csv": _csv(shown)}
+    return Section("searches", TITLE, told, HEADINGS, rows, LEFT, note, files, searchcurves.NAME)
+
+
+def _allowed(plan: Mapping[str, Any]) -> list[str]:
+    """Return what each search was allowed to cost, what all of them did, and why budgets differ where they do."""
+    choosing, searches = plan.get("choosing"), plan.get("searches")
+    if not choosing or not searches:
+        return []
+    counts = sorted({math.prod(len(values) for values in one["declared"].values()) for one in searches})
+    values = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    trials = sum(len(point["keys"]) for one in searches for point in one["points"])
+    more = f", and up to {choosing['extend']} more where an end of the grid won" if choosing["extend"] else ""
+    told = [f"Every search had {values} values x {choosing['repeats']} repeats{more}: {trials:,} search trials in all."]
+    reason = choosing["why_budgets_differ"]
+    return [*told, f"Budgets differ, as the suite says: {reason.rstrip('.')}."] if reason else told
 
 
 def sentences(dataset: DatasetAnalysis) -> list[str]:
@@ -71,7 +88,7 @@ def sentences(dataset: DatasetAnalysis) -> list[str]:
         )
     edges = [one.technique for one in known if one.edge]
     if edges:
-        told.append(f"On an end of its grid, even after it grew, lies the choice of {listed(edges)}.")
+        told.append(f"On an end of its grid, grown as far as the suite allows, lies the choice of {listed(edges)}.")
     if none := [one.technique for one in found if not math.isfinite(one.chosen)]:
         told.append(f"No value could be chosen for {listed(none)}: a training diverged or failed at each.")
     judged = [one for one in found if one.word]
@@ -144,7 +161,13 @@ def _soonest(order: Sequence[Reached], loss: float) -> str:
     """Return how many techniques reached a target, and which one in the fewest steps."""
     half = sum(math.isfinite(one.steps) for one in order)
     told = f"Validation loss {loss:.4g} was reached by {half} of {len(order)} techniques in half of their trainings"
-    return told + (f", in the fewest steps by {order[0].technique} ({order[0].steps:.0f})." if half else ".")
+    if not half:
+        return f"{told}."
+    quick = min(order, key=lambda one: (one.seconds, one.technique))
+    seconds = (
+        f", in the least CPU time by {quick.technique} ({quick.seconds:.2f} s)" if math.isfinite(quick.seconds) else ""
+    )
+    return f"{told}, in the fewest steps by {order[0].technique} ({order[0].steps:.0f}){seconds}."
 
 
 def _reached(label: str, one: Reached, base: float) -> list[str]:

@@ -21,7 +21,7 @@ DESCRIPTION = (
     "Expected score of the best among n values that are drawn from the grid without looking: chosen on validation rows "
     "of all search repeats but one, scored on those of the one left out, averaged over every choice of n values and "
     "every repeat. Where the line starts is what a value taken blindly scores; where it flattens, more tries are "
-    "wasted. A training that diverged counts as the worst of its repeat."
+    "wasted; a line on the panel's edge runs beyond it. A training that diverged counts as the worst of its repeat."
 )
 HEADINGS = ("dataset", "technique", "tries", "expected_validation_score")
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")

@@ -140,6 +140,11 @@ class Lbfgs(Optimizer):
         known = self.line_search in LINE_SEARCHES
         require(known, f"line_search must be one of {', '.join(LINE_SEARCHES)}, got '{self.line_search}'")
 
+    @property
+    def gradients(self) -> int:
+        """Return how often a step takes the gradients of its batch, at most: torch's default for so many iterations."""
+        return self.max_iter * 5 // 4
+
     def begin(self, weights: Tensors, others: Tensors, alone: bool) -> Stepping:
         """Return torch's LBFGS at work."""
         from torch.optim import LBFGS

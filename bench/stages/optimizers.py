@@ -59,6 +59,11 @@ class Optimizer(Stage):
         kernel = {"fused": True} if alone and self.fuses else {"foreach": False}
         return getattr(torch.optim, self.library)(own, **settings, **kernel)
 
+    @property
+    def gradients(self) -> int:
+        """Return how often a step takes the gradients of its batch, at most."""
+        return 1
+
     def begin(self, weights: Tensors, others: Tensors, alone: bool) -> Stepping:
         """Return the optimizer at work on weights and other parameters as ``make`` has them."""
         return Stepping(self.make(weights, others, alone))
