@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.absence import absence
 from bench.keys import differences
 from bench.plan import Cell, Plan
 from bench.store import Store
@@ -99,7 +100,7 @@ class CellState:
     def note(self) -> str:
         """Return the state in words: stored, missing, stale (and why), or not applicable."""
         if self.cell.not_applicable:
-            return f"not applicable: {self.cell.not_applicable}"
+            return f"{absence(self.cell.not_applicable)}: {self.cell.not_applicable}"
         if self.cell.absent or self.cell.waiting:
             return self.cell.absent or self.cell.waiting
         if self.stale:

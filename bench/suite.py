@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bench.absence import LEFT_OUT
 from bench.choosing import Axes, Choosing, Point
 from bench.datasets.base import Dataset
 from bench.errors import UsageError
@@ -68,9 +69,9 @@ class SuiteTechnique:
     def not_applicable(self, dataset: SuiteDataset) -> str:
         """Return why it does not apply to a dataset, or an empty string."""
         if self.datasets is not None and dataset.label not in self.datasets:
-            return f"the suite asks for it on {', '.join(self.datasets)} only"
+            return f"{LEFT_OUT} asks for it on {', '.join(self.datasets)} only"
         if self.label in dataset.left_out:
-            return f"the suite leaves it out on {dataset.label}"
+            return f"{LEFT_OUT} leaves it out on {dataset.label}"
         task, kind, offers = dataset.dataset.task, dataset.dataset.kind, dataset.dataset.offers()
         reasons = (part.not_applicable(task, kind, dataset.recipe, offers) for part in self.parts)
         return next((reason for reason in reasons if reason), "")

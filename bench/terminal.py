@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from bench.absence import absence
 from bench.jobs import Job, Part
 from bench.metrics import METRICS
 from bench.plan import Plan
@@ -56,8 +57,9 @@ def summary(plan: Plan, states: Sequence[CellState], seconds: float | None, unse
     trials = sum(len(training.trials) for training in plan.trainings) + coming
     missing = len({key for state in cells for key in state.missing_keys}) + coming
     estimate = "" if seconds is None else f", about {duration(seconds)}"
+    words = [absence(state.cell.not_applicable) for state in states if state.cell.not_applicable]
     left_out = {
-        "not applicable": len(states) - len(cells),
+        **{word: words.count(word) for word in ("not tried", "not applicable")},
         "without their data": sum(bool(state.cell.absent) for state in cells),
     }
     again = " and A/A" if any(state.cell.replica for state in states) else ""

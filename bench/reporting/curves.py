@@ -117,7 +117,7 @@ def _held(steps: np.ndarray, own: np.ndarray, values: np.ndarray) -> np.ndarray:
 def _panel(label: str, found: Sequence[Curves]) -> Panel:
     """Draw one small plot per technique, the baseline in each of them for comparison."""
     baseline, others = found[0], found[1:]
-    width = (WIDTH - LEFT - GAP - 10) / 2
+    width = (WIDTH - LEFT - GAP - 14) / 2
     names = [wrap(one.technique, width) for one in others]
     heads = [max(map(height_of, names[at : at + 2])) + 7 for at in range(0, len(names), 2)]
     tops = np.cumsum([8 + 1.15 * LEADING, *(head + HEIGHT for head in heads)])

@@ -66,7 +66,7 @@ def closing_matrix(analysis: Analysis) -> list[list[str]]:
 
 def _both(one: Standing, dataset: DatasetAnalysis) -> str:
     if one.not_applicable:
-        return "not applicable"
+        return one.word
     if dataset.absent:
         return "no data"
     told = short_closing(one)

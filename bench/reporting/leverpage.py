@@ -49,8 +49,9 @@ def lever_section(analysis: Analysis) -> Section | None:
 def _lacking(analysis: Analysis, dataset: DatasetAnalysis, lever: str) -> str:
     """Return why a lever has no numbers on a dataset."""
     own = {one["label"] for one in analysis.plan["techniques"] if " + ".join(one["parts"]) == lever}
-    if all(one.not_applicable for one in dataset.standings if one.technique in own):
-        return "not applicable"
+    words = [one.word if one.not_applicable else "" for one in dataset.standings if one.technique in own]
+    if all(words):
+        return words[0] if words else "not applicable"
     return "no data" if dataset.absent else "incomplete"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.absence import absence
 from bench.metrics import METRICS
 from bench.reporting.asides import Asides
 from bench.reporting.gains import Adjusted, Bill, Gains
@@ -103,7 +104,7 @@ class Standing:
     def word(self) -> str:
         """Return the verdict in one word, or why there is none."""
         if self.not_applicable:
-            return "not applicable"
+            return absence(self.not_applicable)
         if self.is_baseline:
             return "baseline"
         if self.replica:

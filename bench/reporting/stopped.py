@@ -1,4 +1,4 @@
-"""When early stopping stopped: the step whose weights each training kept, as a fraction of the budget."""
+"""When early stopping stopped, and the step whose weights each training kept, as fractions of the budget."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,12 @@ from bench.reporting.standing import DatasetAnalysis
 TITLE = "When early stopping stopped"
 DESCRIPTION = (
     "One ring per training: the step whose weights it kept, as a fraction of the most steps that it or the baseline "
-    "took; the bar is their median. On the right: how many kept the weights of the very last step, so that stopping "
+    "took; the bar is their median. One tick per training: the step after which it stopped. On the right: "
+    "how many kept the weights of the very last step, so that stopping "
     "changed nothing there. Techniques that always keep the last weights have no row. A number after a name is the "
     "strength of that remedy."
 )
-COLOUR = "#d55e00"
+COLOUR, STOPPED = "#d55e00", "#0072b2"
 ROW = 24.0  # points
 HEADINGS = ("dataset", "technique", "repeat", "fold", "kept_step", "last_step", "budget", "fraction")
 
@@ -78,16 +79,18 @@ def stops_figure(datasets: Sequence[DatasetAnalysis]) -> Drawing:
 def _panel(dataset: DatasetAnalysis, found: Sequence[Stops]) -> Panel:
     label, short = dataset.label, short_names(dataset.grids)
     rows = rows_of([short.get(one.technique, one.technique) for one in found], ROW)
-    signs = [Sign("one training", INK, marker="o", hollow=True), Sign("median", COLOUR, line="-")]
-    frame = Frame(
-        label, "step whose weights were kept, fraction of the budget", rows.height, rows.width + 10, 62.0, signs
-    )
+    signs = [
+        Sign("weights kept", INK, marker="o", hollow=True), Sign("their median", COLOUR, line="-"),
+        Sign("stopped", STOPPED, marker="|"),
+    ]  # fmt: skip
+    frame = Frame(label, "step, fraction of the budget", rows.height, rows.width + 10, 62.0, signs)
     with plotted(frame, (0.0, 1.03)) as (made, plot):
         plot.ticks_x(44.0)
         for one, y in zip(found, rows.centres, strict=True):
             order = np.argsort(one.fractions, kind="stable")
             shifts = (np.arange(len(order)) % 5 - 2) * 2.6
             style = {"markersize": 3.4, "markerfacecolor": "none", "markeredgewidth": 0.7}
+            plot.page.plot(plot.x(one.last[order] / one.budget), plot.y(y + shifts), "|", color=STOPPED, markersize=5)
             plot.page.plot(plot.x(one.fractions[order]), plot.y(y + shifts), "o", color=INK, **style)
             middle = float(np.median(one.fractions))
             plot.line([middle, middle], [y - 9, y + 9], COLOUR, 2.0)

@@ -20,7 +20,17 @@ WORDY = frozenset(
 NONE = "-"
 STYLES = {"better": "bold green", "worse": "red", "equivalent": "cyan", "identical": "cyan", "baseline": "bold"}
 UNDECIDED = "undecided (x): these repeats would have found differences from x on, with 80 % power"
-VERDICTS = ("better", "equivalent", "identical", "undecided", "worse", "incomplete", "not compared", "not applicable")
+VERDICTS = (
+    "better",
+    "equivalent",
+    "identical",
+    "undecided",
+    "worse",
+    "incomplete",
+    "not compared",
+    "not tried",
+    "not applicable",
+)
 
 
 class Said(Protocol):
@@ -131,8 +141,9 @@ def lacking(dataset: DatasetAnalysis) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for one in dataset.standings:
         if one.not_applicable:
-            reasons.setdefault(one.not_applicable.removeprefix(f"{one.technique} "), []).append(one.technique)
-    lines += [f"not applicable ({reason}): {', '.join(sorted(names))}" for reason, names in reasons.items()]
+            reason = f"{one.word} ({one.not_applicable.removeprefix(f'{one.technique} ')})"
+            reasons.setdefault(reason, []).append(one.technique)
+    lines += [f"{reason}: {', '.join(sorted(names))}" for reason, names in reasons.items()]
     return lines + _unchanged(dataset)
 
 
