@@ -359,6 +359,16 @@ def test_series_augmentation_at_zero_is_the_identity(stage) -> None:
     assert torch.equal(stage.begin(context())(x, torch.zeros(2, 5)), x)
 
 
+@pytest.mark.parametrize("regression", [False, True])
+def test_noise_within_class_at_zero_is_the_identity(regression: bool) -> None:
+    rows = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    labels = np.arange(40) % 2
+    targets = labels[:, None].astype(np.float32) if regression else labels
+    known = dataclasses.replace(context(), inputs=[rows] * 2, targets=[targets] * 2, regression=regression)
+    x = torch.randn(2, 5, 3)
+    assert torch.equal(ClassNoise(0.0).begin(known)(x, torch.zeros(2, 5, dtype=torch.int64)), x)
+
+
 def test_series_augmentations_draw_once_per_example_with_the_stated_spread() -> None:
     x = torch.ones(2, 4000, 10, 1)
     jittered = Jitter(0.2).begin(context())(x, torch.zeros(2, 4000)) - x

@@ -24,7 +24,7 @@ OPTIMISATION: tuple[Technique, ...] = (
         source="Izmailov et al. 2018",
         change={"stopping": Swa(0.75)},
         grid={"stopping.start": (0.5, 0.75)},
-        why_not="from whichever step on it averages, the mean is not the last weights",
+        why_not="running statistics are measured again even where only the last weights are averaged",
     ),
     Technique(
         name="ema",

@@ -17,7 +17,7 @@ REGULARISATION: tuple[Technique, ...] = (
     Technique(
         name="dropconnect",
         family="overfitting",
-        claim="drops weights instead of activations, another set for every example",
+        claim="drops weights of the last hidden layer instead of activations, another set for every example",
         source="Wan et al. 2013",
         change={"network.dropconnect": 0.5},
         grid={"network.dropconnect": (0.2, 0.5, 0.8)},
