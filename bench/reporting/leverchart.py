@@ -23,8 +23,8 @@ DESCRIPTION = (
     "One panel per dataset; settings stand under their lever, and the baseline's own value beside its name where it is "
     "known; 0.5x is half of what the baseline has. Left: change of the score on test rows, with the region of "
     "practical equivalence; colour and words are its verdict. Middle: change of the gap between training and test rows "
-    "(left of the line it is smaller), coloured by the verdict on it. Right: cost over the baseline's on a logarithmic "
-    "axis; hollow where it is FLOPs, without an interval where fewer than two stacks of trials were timed apart. A "
+    "(left of the line it is smaller), coloured by the verdict on it, unless the score is worse. Right: cost over the "
+    "baseline's on a logarithmic axis; hollow where it is FLOPs, without an interval where fewer than two stacks of trials were timed apart. A "
     "number at an edge, with an arrow, is an effect that lies outside, whose interval the table has. Verdicts rest on "
     "adjusted p-values, so an interval that leaves out zero is not yet one."
 )
@@ -140,7 +140,8 @@ def _draw(made: Canvas, plots: Sequence[Plot], row: _Row) -> None:
     """Draw one setting in its three plots."""
     one = row.setting
     _effect(made, plots[0], row.y, one.standing.difference, *_look(one.standing.word))
-    gap = "" if one.standing.gap_verdict is None else one.standing.gap_verdict.word
+    dear = one.standing.word == "worse"  # a gap that closes with a worse score is no gain
+    gap = "" if dear or one.standing.gap_verdict is None else one.standing.gap_verdict.word
     _effect(made, plots[1], row.y, one.standing.gap_difference, _look(gap)[0], "o")
     if one.cost.ratio > 0:
         if math.isfinite(one.cost.low95):

@@ -1,5 +1,6 @@
 """Heat map: technique x value, coloured by the mean validation score, with what was chosen."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -24,19 +25,20 @@ DESCRIPTION = (
 )
 COLOURS = "viridis"  # even steps of lightness, also for colour-blind readers
 LEAST = 25.0  # points of a column
+DARK, LIGHT = "#202124", "#f7f7f7"
 HEADINGS = ("dataset", "technique", "value", "mean_validation_score", "trainings", "diverged", "chosen")
 
 
 def search_map(datasets: Sequence[DatasetAnalysis]) -> Drawing:
-    """Scores by technique and value, a panel per dataset with two searches or more of one setting."""
-    shown = [dataset for dataset in datasets if len(dataset.asides.searches) > 1]
+    """Scores by technique and value, a panel per dataset with two searches or more of the setting most searched for."""
+    shown = [dataset for dataset in datasets if len(_alike(dataset)) > 1]
     rows = tuple(
         (
             dataset.label, one.technique, float(value), float(scores.mean()), len(scores), int(np.isnan(scores).sum()),
             int(value == one.chosen),
         )
         for dataset in shown
-        for one in ordered(dataset.asides.searches)
+        for one in _alike(dataset)
         for value, scores in zip(one.values, one.scores, strict=True)
     )  # fmt: skip
     return Drawing(NAME, TITLE, DESCRIPTION, tuple(map(_panel, shown)), HEADINGS, rows)
@@ -48,8 +50,17 @@ def ordered(found: Sequence[Tuned]) -> list[Tuned]:
     return sorted(found, key=lambda one: (np.isnan(one.best), round(sign * np.nan_to_num(one.best), 12), one.technique))
 
 
+def _alike(dataset: DatasetAnalysis) -> list[Tuned]:
+    """Return the searches for the setting that most are for, the best first: values of another would not compare."""
+    searches = dataset.asides.searches
+    paths = Counter(one.path for one in searches)
+    most = max(paths.values(), default=0)
+    setting = min((path for path, count in paths.items() if count == most), default="")
+    return ordered([one for one in searches if one.path == setting])
+
+
 def _panel(dataset: DatasetAnalysis) -> Panel:
-    found = ordered(dataset.asides.searches)
+    found = _alike(dataset)
     values = np.unique(np.concatenate([one.values for one in found]))
     rows = rows_of([one.technique for one in found], 16.0)
     left = rows.width + 10
@@ -66,7 +77,7 @@ def _panel(dataset: DatasetAnalysis) -> Panel:
     labels = [value_text(value) for value in values]
     upright = max(map(text_width, labels)) > (width - left - 8) / len(values) - 3
     head = (max(map(text_width, labels)) if upright else 10.0) + 8
-    frame = Frame(dataset.label, "", head + rows.height, left, 8.0, signs, width=width)
+    frame = Frame(dataset.label, found[0].path, head + rows.height, left, 8.0, signs, width=width)
     with plotted(frame, (0, len(values))) as (made, whole):
         plot = Plot(made.page, left, whole.top + head, whole.width, rows.height, (0, len(values)), (rows.height, 0))
         _cells(made, plot, found, values, rows, (low, high), dataset)
@@ -99,13 +110,14 @@ def _cells(
             corners.append([(box[0], box[1]), (box[2], box[1]), (box[2], box[3]), (box[0], box[3])])
             colours.append(cell)
             bright = np.asarray(cell[:3]) ** 2.2 @ np.array([0.2126, 0.7152, 0.0722]) > 0.19
-            ink = "#202124" if bright else "#f7f7f7"
+            ink = DARK if bright else LIGHT
             made.text(middle, centre, _short(mean, dataset), ha="center", va="center", color=ink, fontsize=7.5)
     made.shapes(corners, np.array(colours), PAPER)
     for left, top, right, bottom in framed:
-        place = (left + 0.8, top + 0.8)
-        shape = Rectangle(place, right - left - 1.6, bottom - top - 1.6, fill=False, edgecolor=INK, linewidth=1.6)
-        made.page.add_patch(shape)
+        for colour, inset, width in ((DARK, 0.8, 1.6), (LIGHT, 2.0, 0.8)):  # one of them shows on any cell
+            place = (left + inset, top + inset)
+            across_it, down_it = right - left - 2 * inset, bottom - top - 2 * inset
+            made.page.add_patch(Rectangle(place, across_it, down_it, fill=False, edgecolor=colour, linewidth=width))
 
 
 def _short(value: float, dataset: DatasetAnalysis) -> str:
