@@ -24,7 +24,8 @@ DESCRIPTION = (
     "known; 0.5x is half of what the baseline has. Left: change of the score on test rows, with the region of "
     "practical equivalence; colour and words are its verdict. Middle: change of the gap between training and test rows "
     "(left of the line it is smaller), coloured by the verdict on it, unless the score is worse. Right: cost over the "
-    "baseline's on a logarithmic axis; hollow where it is FLOPs, without an interval where fewer than two stacks of trials were timed apart. A "
+    "baseline's on a logarithmic axis; hollow where it is FLOPs, without an interval where fewer than two stacks of "
+    "trials were timed apart. A "
     "number at an edge, with an arrow, is an effect that lies outside, whose interval the table has. Verdicts rest on "
     "adjusted p-values, so an interval that leaves out zero is not yet one."
 )
