@@ -6,6 +6,7 @@ from typing import Protocol
 
 from bench.metrics import METRICS
 from bench.reporting.across import COUNTED, across
+from bench.reporting.constant import constant_trials
 from bench.reporting.csvs import class_lines
 from bench.reporting.standing import Analysis, DatasetAnalysis, Standing
 from bench.statistics import Interval, Verdict
@@ -144,7 +145,15 @@ def lacking(dataset: DatasetAnalysis) -> list[str]:
             reason = f"{one.word} ({one.not_applicable.removeprefix(f'{one.technique} ')})"
             reasons.setdefault(reason, []).append(one.technique)
     lines += [f"{reason}: {', '.join(sorted(names))}" for reason, names in reasons.items()]
-    return lines + _unchanged(dataset)
+    return lines + _constant(dataset) + _unchanged(dataset)
+
+
+def _constant(dataset: DatasetAnalysis) -> list[str]:
+    """Return a line for the techniques of which some trials learned nothing, for each way to do so."""
+    return [
+        f"{what}, in some trials: {', '.join(f'{one.technique} ({one.count} of {one.trials})' for one in found)}"
+        for what, found in constant_trials(dataset).items()
+    ]
 
 
 def _unchanged(dataset: DatasetAnalysis) -> list[str]:
