@@ -1,7 +1,7 @@
 """Errors a person can act on: one sentence that says what, where and what would be right."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 # What data and settings can provoke in a stage, a library or a rule; anything else is a defect and is not caught.
 FAILURES = (ArithmeticError, AssertionError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
@@ -33,19 +33,23 @@ def nearest(name: object, allowed: Iterable[str]) -> str:
     return f", did you mean '{close[0]}'?" if close else ""
 
 
-def unknown(what: str, name: object, allowed: Iterable[str], where: str = "") -> str:
-    """Return the sentence for an unknown name: the nearest one and all that are valid.
-
-    Of more than ``SHOWN`` valid names those like it; ``where`` says what lists them all.
-    """
-    names = sorted(allowed)
-    start = f"unknown {what} '{name}'{nearest(name, names) or '.'}"
+def some(name: object, names: Sequence[str]) -> str:
+    """Return names as a list; of more than ``SHOWN`` those like ``name``, and how many more there are."""
     if len(names) <= SHOWN:
-        return f"{start} Valid: {', '.join(names)}"
+        return ", ".join(names)
     alike = difflib.get_close_matches(str(name).lower(), names, n=6, cutoff=0.4)
     alike += [one for one in names if one not in alike and one[:2] == str(name).lower()[:2]][: 6 - len(alike)]
-    some = f"Valid are {', '.join(alike)} and" if alike else "Valid are"
-    return f"{start} {some} {len(names) - len(alike)} {'more' if alike else 'names'}{where and f': {where}'}"
+    return f"{', '.join(alike)} and {len(names) - len(alike)} more" if alike else f"{len(names)} names"
+
+
+def unknown(what: str, name: object, allowed: Iterable[str], where: str = "") -> str:
+    """Return the sentence for an unknown name: the nearest one and those that are valid.
+
+    where: what lists them all, if they are too many for a sentence.
+    """
+    names = sorted(allowed)
+    listed = f": {where}" if where and len(names) > SHOWN else ""
+    return f"unknown {what} '{name}'{nearest(name, names) or '.'} Valid: {some(name, names)}{listed}"
 
 
 def one_line(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from bench.errors import UsageError, unknown
+from bench.errors import UsageError, some, unknown
 from bench.keys import canonical, digest
 from bench.searches import Search, declared
 from bench.searchrows import use_of
@@ -225,7 +225,7 @@ def filter_plan(plan: Plan, text: str) -> Plan:
     cells = tuple(cell for cell in plan.cells if all(_fits(getattr(cell, name), wanted[name]) for name in wanted))
     if not cells:
         names = {name: dict.fromkeys(getattr(cell, name) for cell in plan.cells) for name in wanted}
-        there = "; ".join(f"{name}s here: {', '.join(values)}" for name, values in names.items())
+        there = "; ".join(f"{name}s here: {some(wanted[name], list(held))}" for name, held in names.items())
         raise UsageError(f"--filter '{text}' matches no cell; {there}")
     return restrict(plan, cells)
 

@@ -15,7 +15,7 @@ def test_of_many_names_those_like_it_and_where_the_others_are() -> None:
     names = [f"name-{at}" for at in range(SHOWN)] + ["smote", "smotenc"]
     told = unknown("technique", "smoot", names, "'list' shows them all")
     assert told == (
-        f"unknown technique 'smoot', did you mean 'smote'? Valid are smote, smotenc and {SHOWN} more: "
+        f"unknown technique 'smoot', did you mean 'smote'? Valid: smote, smotenc and {SHOWN} more: "
         "'list' shows them all"
     )
-    assert unknown("technique", "zzz", names) == f"unknown technique 'zzz'. Valid are {SHOWN + 2} names"
+    assert unknown("technique", "zzz", names) == f"unknown technique 'zzz'. Valid: {SHOWN + 2} names"
