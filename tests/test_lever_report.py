@@ -17,7 +17,8 @@ from playwright.sync_api import Browser
 from rich.console import Console
 from scipy import stats
 
-from bench.reporting import Analysis, analyse, leverwords, terminal_ranking
+import bench
+from bench.reporting import Analysis, analyse, leverchart, leverwords, terminal_ranking
 from bench.reporting.drawing import Drawing
 from bench.reporting.focus import FOCI
 from bench.reporting.leverchart import HEADINGS, lever_chart
@@ -295,3 +296,21 @@ def test_the_page_opens_without_complaint_scrolls_downwards_only_and_axe_finds_n
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_gap_that_closes_with_a_worse_score_has_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    look = leverchart._look
+    monkeypatch.setattr(leverchart, "_look", lambda word: told.append(word) or look(word))
+    tuning = bench.load("reference/tuning").analysis
+    lever_chart(tuning)
+    levers = [lever for dataset in tuning.datasets for lever in levers_of(tuning.plan, dataset)]
+    settings = [one.standing for lever in levers for one in lever.settings]
+    assert len(told) == 2 * len(settings)
+    closed = 0
+    for one, score, gap in zip(settings, told[::2], told[1::2], strict=True):
+        assert score == one.word
+        found = "" if one.gap_verdict is None else one.gap_verdict.word
+        assert gap == ("" if one.word == "worse" else found)
+        closed += one.word == "worse" and found == "better"
+    assert closed > 0

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from bench.reporting import Analysis, analysis, searchcurves, searchmap, tries
+from bench.reporting import Analysis, analysis, searchcurves, searchmap, searchpage, tries
 from bench.reporting.figures import draw
 from bench.reporting.page import write_report
-from bench.reporting.searching import Tuned, value_text
+from bench.reporting.searching import Reached, Tuned, value_text
 from bench.reporting.searchpage import searches_section, sentences, target_section
 from bench.reporting.standing import DatasetAnalysis
 from bench.searched import Searched
@@ -201,6 +202,43 @@ def test_the_tables_hold_every_search_and_their_csv_the_same_numbers(found: Anal
     assert float(good["expected_3"]) == pytest.approx(one.tries[2], rel=1e-4)
     assert float(good["good_low"]) <= 1e-3 <= float(good["good_high"])
     assert len(target.rows) == len(WORLD.datasets) * len(EFFECTS)
+
+
+def test_the_note_says_what_searches_were_allowed_and_why_budgets_differ(found: Analysis) -> None:
+    searches = [
+        {"declared": {"optimizer.lr": [0.1] * count}, "points": [{"keys": ["a", "b", "c"]}] * (count + 1)}
+        for count in (13, 15)
+    ]
+    choosing = {"repeats": 3, "extend": 2, "why_budgets_differ": "one needs less."}
+    section = searches_section(found.datasets, {**found.plan, "choosing": choosing, "searches": searches})
+    assert section is not None
+    assert section.note.endswith(
+        "Every search had 13 to 15 values x 3 repeats, and up to 2 more where an end of the grid won: 90 search trials "
+        "in all. Budgets differ, as the suite says: one needs less."
+    )
+    alike = {"repeats": 3, "extend": 0, "why_budgets_differ": ""}
+    section = searches_section(found.datasets, {**found.plan, "choosing": alike, "searches": searches[:1]})
+    assert section is not None
+    assert section.note.endswith("Every search had 13 values x 3 repeats: 42 search trials in all.")
+
+
+def test_who_reached_a_target_first_is_told_in_steps_and_in_seconds() -> None:
+    order = [Reached("few", 4, 4, 10.0, 2.5), Reached("quick", 4, 3, 20.0, 0.5), Reached("never", 4, 1, np.inf, np.inf)]
+    assert searchpage._soonest(order, 0.25) == (
+        "Validation loss 0.25 was reached by 2 of 3 techniques in half of their trainings, in the fewest steps by few "
+        "(10), in the least CPU time by quick (0.50 s)."
+    )
+    assert searchpage._soonest(order[2:], 0.25).endswith("by 0 of 1 techniques in half of their trainings.")
+
+
+def test_a_map_holds_the_setting_that_most_searches_are_for(found: Analysis) -> None:
+    dataset = found.datasets[0]
+    searches = [
+        replace(one, path="loss.gamma") if one.technique == "good (tuned)" else one for one in dataset.asides.searches
+    ]
+    mixed = replace(dataset, asides=replace(dataset.asides, searches=searches))
+    drawn = {row[1] for row in searchmap.search_map([mixed]).rows}
+    assert drawn == {one.technique for one in searches} - {"good (tuned)"}
 
 
 def test_without_searches_nothing_is_told(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
+from bench.absence import absence
 from bench.catalogue import TECHNIQUES
 from bench.datasets import create
 from bench.datasets.fraud import Fraud
@@ -436,7 +437,12 @@ def test_a_dataset_can_name_the_techniques_that_are_tried_on_it(tmp_path: Path) 
     digits, mild = suite.datasets
     labels = [[one.label for one in suite.techniques if not one.not_applicable(data)] for data in (digits, mild)]
     assert labels == [[one.label for one in suite.techniques], ["baseline", "dropout + focal"]]
-    assert suite.techniques[1].not_applicable(mild) == "the suite leaves it out on mild"
+    reason = suite.techniques[1].not_applicable(mild)
+    assert reason == "the suite leaves it out on mild"
+    assert absence(reason) == "not tried"
+    elsewhere = dataclasses.replace(suite.techniques[1], datasets=("digits",)).not_applicable(mild)
+    assert absence(elsewhere) == "not tried"
+    assert absence("last-value applies to regression, not to classification") == "not applicable"
 
 
 def test_a_dataset_without_the_baseline_is_refused(tmp_path: Path) -> None:
